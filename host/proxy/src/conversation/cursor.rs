@@ -60,8 +60,9 @@ impl ConversationCursor {
         context: &RequestContext<'_>,
         lookup: Arc<Lookup>,
         protocol: Protocol,
-        (queue, claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
+        (queue, mut claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
     ) -> Self {
+        claimed.keep();
         Self {
             snapshot: Arc::clone(&context.snapshot),
             endpoint: Arc::clone(&context.endpoint),
@@ -348,9 +349,10 @@ impl ConversationCursor {
                 .as_ref()
                 .is_some_and(|expected| fits(expected, &self.received_keys))
         });
-        let Some(found) = found else {
+        let Some(mut found) = found else {
             return false;
         };
+        found.keep();
         self.expected_keys = expected_keys.unwrap_or_default();
         if let Some(previous) = self.claimed.replace(found) {
             previous.release();

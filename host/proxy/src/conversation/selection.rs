@@ -18,15 +18,20 @@ pub(super) enum Selection {
 }
 
 impl Selection {
-    pub(super) fn of(context: &RequestContext<'_>, lookup: &Lookup) -> Self {
+    pub(super) async fn of(
+        context: &RequestContext<'_>,
+        lookup: &Lookup,
+    ) -> Result<Self, ExchangeError> {
+        // An exchange may have been recorded while the request was looked up.
+        context.update_index(&lookup.index).await?;
         let exhausted = replay::exhausted_policy(context);
         let Some(queue) = ReplayQueue::of(&lookup.index, &lookup.match_key.key, exhausted) else {
-            return Self::NotFound;
+            return Ok(Self::NotFound);
         };
-        match queue.claim(|_| true) {
+        Ok(match queue.claim(|_| true) {
             Some(claimed) => Self::Found(queue, claimed),
             None => Self::Exhausted(queue.entries().len()),
-        }
+        })
     }
 }
 

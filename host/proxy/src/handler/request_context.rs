@@ -89,6 +89,38 @@ impl RequestContext<'_> {
         Ok((result?, Some(memory)))
     }
 
+    /// Runs work on several bodies, which have this size together: above `limits.offload_size` on
+    /// another thread.
+    ///
+    /// # Errors
+    /// If the work panics.
+    pub(crate) async fn work_on_bodies<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ExchangeError> {
+        if size < self.snapshot.config.limits.offload_size {
+            return Ok(work());
+        }
+        let span = self.trace.span();
+        let workers = &self.handler.shared.body_workers;
+        workers.run(move || span.in_scope(work)).await
+    }
+
+    /// Adds the exchanges to an index that were recorded since it was built.
+    ///
+    /// # Errors
+    /// If that panics.
+    pub(crate) async fn update_index(&self, index: &Arc<Index>) -> Result<(), ExchangeError> {
+        if index.is_current() {
+            return Ok(());
+        }
+        let new = index.unindexed().await;
+        let index = Arc::clone(index);
+        self.work_on_bodies(new.size(), move || index.add(new))
+            .await
+    }
+
     /// The error that the client receives instead of this one: a request that did not arrive is the
     /// cause of whatever else failed.
     pub(crate) fn cause(&self, error: ExchangeError) -> ExchangeError {
@@ -101,6 +133,7 @@ impl RequestContext<'_> {
     pub(crate) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
         let known = self.snapshot.index(self.session.name());
         if let Some(index) = known.filter(|index| index.is_of(&self.session)) {
+            self.update_index(&index).await?;
             return Ok(index);
         }
         let (snapshot, session) = (Arc::clone(&self.snapshot), Arc::clone(&self.session));
