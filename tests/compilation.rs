@@ -204,21 +204,24 @@ fn a_configuration_takes_effect_while_a_plugin_is_compiled() {
     assert_eq!(client.get("/hello").text(), "two");
 }
 
+/// Limits that a compilation exceeds, and what its error names.
+const BOUNDS: [(&str, &str); 2] = [
+    (
+        "limits = { plugin_compile_time = \"1ms\" }",
+        "(limits.plugin_compile_time)",
+    ),
+    (
+        "limits = { plugin_compile_memory = \"64MiB\" }",
+        "(limits.plugin_compile_memory)",
+    ),
+];
+
 #[test]
 fn a_compilation_is_bounded_in_time_and_memory() {
-    for (limit, reason) in [
-        (
-            "plugin_compile_time = \"1ms\"",
-            "(limits.plugin_compile_time)",
-        ),
-        (
-            "plugin_compile_memory = \"64MiB\"",
-            "(limits.plugin_compile_memory)",
-        ),
-    ] {
+    for (limit, reason) in BOUNDS {
         let folder = warm();
         folder.put_plugin("slow.wasm", &slow_to_compile());
-        let section = format!("[[plugin]]\nfile = \"slow.wasm\"\nlimits = {{ {limit} }}");
+        let section = format!("[[plugin]]\nfile = \"slow.wasm\"\n{limit}");
         folder.write_config(&format!("plugins = \"plugins\"\n{section}"));
         let ended = with_own_cache(&folder, &["replay", "--listen", ANY]).run();
         assert_eq!(ended.status, Some(2), "{limit}: {}", ended.stderr);
@@ -228,4 +231,35 @@ fn a_compilation_is_bounded_in_time_and_memory() {
             ended.stderr
         );
     }
+}
+
+#[test]
+fn a_compilation_within_its_limits_follows_one_that_was_ended() {
+    let folder = warm();
+    let config = |limit: &str| {
+        let section = format!("[[plugin]]\nfile = \"slow.wasm\"\n{limit}");
+        folder.write_config(&format!("plugins = \"plugins\"\n{section}"));
+    };
+    config("");
+    folder.put_plugin("slow.wasm", &fixture("swap-b"));
+    let mut process = with_own_cache(&folder, &["replay", "--listen", ANY]).start();
+    let client = at(process.address());
+    let page = || client.get("/__ouli/plugins").json();
+    for (limit, reason) in BOUNDS {
+        config(limit);
+        folder.put_plugin("slow.wasm", &slow_to_compile());
+        until("the refusal", || {
+            let rejected = page()["rejected"][0]["reason"].to_string();
+            rejected.contains(reason).then_some(())
+        });
+        config("");
+        folder.put_plugin("slow.wasm", &fixture("swap-a"));
+        until("the next version", || {
+            let page = page();
+            let none = page["rejected"].as_array().is_some_and(Vec::is_empty);
+            (none && page["live"][0]["name"] == "slow.wasm").then_some(())
+        });
+        folder.put_plugin("slow.wasm", &fixture("swap-b"));
+    }
+    assert_eq!(process.stop().status, Some(0));
 }

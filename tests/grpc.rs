@@ -178,6 +178,7 @@ fn a_message_over_grpc_message_is_refused() {
     let gateway = record(&folder, &origin).start();
     let large = vec![0x7f; 3000];
     call(&gateway, "Say", &[&large]);
+    call(&gateway, "Say", &[&large[..1000]]);
     gateway.stop();
     let limits = "[limits]\ngrpc_message = \"2 KiB\"";
     let gateway = gateway::replay(&folder).section(limits).start();
@@ -187,6 +188,7 @@ fn a_message_over_grpc_message_is_refused() {
         message.contains("larger%20than") || message.contains("larger than"),
         "{message}"
     );
+    assert_eq!(status(&call(&gateway, "Say", &[&large[..1000]])).0, "0");
 }
 
 /// Descriptors of `Login { user = 1; password = 2 }` and a service that takes and returns it.

@@ -190,8 +190,12 @@ fn a_client_that_ends_its_stream_after_the_request_gets_its_response() {
 #[test]
 fn a_client_that_leaves_counts_as_gone_after_half_close_timeout() {
     let (left, gone) = channel();
-    let upstream = peer(move |peer| {
-        if !peer.head().is_empty() {
+    let upstream = peer(move |peer| match &*peer.head() {
+        "" => {}
+        head if head.starts_with("GET /next ") => {
+            peer.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        }
+        _ => {
             // Returns when the gateway closes the connection.
             peer.read_until(b"\0");
             left.send(()).unwrap();
@@ -210,6 +214,7 @@ fn a_client_that_leaves_counts_as_gone_after_half_close_timeout() {
         );
     });
     gone.recv_timeout(PATIENCE).unwrap();
+    gateway.serves_again("/next");
     gateway.stop();
     assert_eq!(folder.exchanges("default")[0]["failure"]["what"], "left");
 }

@@ -135,10 +135,12 @@ fn a_silent_upstream_gets_the_body_after_continue_timeout() {
         .upstream(&format!("http://{upstream}"))
         .section("[limits]\ncontinue_timeout = \"50ms\"")
         .start();
-    let mut raw = client::raw(gateway.address, EXPECT);
-    assert_eq!(raw.head(), CONTINUE);
-    raw.write("body");
-    assert!(raw.head().starts_with("HTTP/1.1 200 "));
+    for _ in 0..2 {
+        let mut raw = client::raw(gateway.address, EXPECT);
+        assert_eq!(raw.head(), CONTINUE);
+        raw.write("body");
+        assert!(raw.head().starts_with("HTTP/1.1 200 "));
+    }
 }
 
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\nlink: </b.css>\r\n\

@@ -343,6 +343,9 @@ fn large_bodies_are_compared_by_size_and_digest() {
             .map(|it| it.rsplit(' ').next().unwrap().to_owned())
     };
     assert_ne!(digest("sent"), digest("recorded"));
+    // The next body is compared whole again.
+    let (_, small) = nearest(&numbers(100, "2"));
+    assert_eq!(small[0]["at"], "/numbers/100", "{small:#?}");
     // A summary is not read as a form.
     let form = |last: &str| format!("a={}{last}", "x".repeat(20_000));
     let problem = client.post("/x", FORM, &form("2")).json();

@@ -189,6 +189,8 @@ fn an_idle_event_stream_is_aborted() {
             .section("[limits]\nstream_idle_timeout = \"200ms\"")
             .start();
         at_least(Duration::from_millis(200), || is_broken_off(&gateway));
+        gate.open();
+        assert_eq!(client::http1(&gateway).get("/events").body.len(), 18);
     }
 }
 

@@ -79,13 +79,13 @@ fn streams() -> Vec<Shape> {
     let cut = |body: &[u8]| truncated::missing_suffix(Some("application/json"), body);
     vec![
         Shape::new("events line ends", repeat("\n"), |body| {
-            event_stream::event_sizes(body).len()
+            event_stream::event_sizes(body).count()
         }),
         Shape::new("events data", repeat("data\n"), |body| {
             event_stream::data_ranges(body).len()
         }),
         Shape::new("lines", repeat("\n"), |body| {
-            event_stream::line_sizes(body).len()
+            event_stream::line_sizes(body).count()
         }),
         Shape::new("cut json", repeat("[{\"a\":"), cut),
         Shape::new("cut json quotes", repeat("\"\\"), cut),

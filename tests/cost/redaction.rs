@@ -167,7 +167,7 @@ fn parts() -> impl Iterator<Item = Shape> {
             let parts = (0..body.len() / 17).map(|at| body.slice(at * 17..(at + 1) * 17));
             let (rules, secrets) = (rules(), secrets());
             Redaction::new(&rules, &secrets, Purpose::Write)
-                .redact_across_parts(&parts.collect::<Vec<_>>(), format)
+                .redact_across_parts(parts.collect(), format)
                 .value
         })
     })

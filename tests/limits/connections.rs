@@ -116,6 +116,8 @@ fn one_loopback_address_has_its_own_limit() {
     for raw in &mut open {
         whole_again(raw);
     }
+    drop(open);
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -131,6 +133,12 @@ fn rejected_connections_bounds_responses_to_rejected_clients() {
     assert_eq!(client::raw(gateway.address, "").rest(), "");
     silent.write(REQUEST);
     refused(&mut silent, "connections_per_loopback");
+    until("the place of a rejected client", || {
+        let mut next = client::raw(gateway.address, REQUEST);
+        (!next.rest().is_empty()).then_some(())
+    });
+    drop(open);
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -145,6 +153,8 @@ fn the_kernel_queues_no_more_connections_than_the_backlog() {
     let queued = std::iter::from_fn(connect).take(32).count();
     // One more was accepted, and the size of a backlog differs by one or two between kernels.
     assert!((4..=8).contains(&queued), "{queued} connections are queued");
+    drop(open);
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -161,6 +171,7 @@ fn a_connection_ends_with_its_last_request() {
     }
     assert_eq!(raw.rest(), "");
     assert_eq!(origin.seen().len(), 3);
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -183,6 +194,7 @@ fn an_old_connection_serves_one_more_request() {
     assert!(raw.head().contains("connection: close"));
     raw.read_until("morning\n");
     assert_eq!(raw.rest(), "");
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -216,9 +228,8 @@ fn a_stop_waits_for_shutdown_timeout_only() {
     let held = gate.clone();
     let handler = move |_: &origin::Seen| origin::parts().part("first").wait(&held);
     let origin = origin::new().route("/slow", handler).start();
-    let gateway = gateway::passthrough(&origin)
-        .section("[limits]\nshutdown_timeout = \"200ms\"")
-        .start();
+    let builder = gateway::passthrough(&origin).section("[limits]\nshutdown_timeout = \"200ms\"");
+    let gateway = builder.start();
     let mut opened = client::http1(&gateway).ask("GET", "/slow").open();
     assert_eq!(opened.next().unwrap().unwrap(), "first");
     at_least(Duration::from_millis(200), || {
@@ -228,4 +239,6 @@ fn a_stop_waits_for_shutdown_timeout_only() {
         opened.count().is_err(),
         "a truncated body has no final chunk"
     );
+    gate.open();
+    builder.start().serves_again("/slow");
 }

@@ -1,47 +1,82 @@
-//! Every limit and the test that reaches it.
+//! Every limit, the test that reaches it, and the test that shows its recovery.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use ouli_config::LIMITS;
+use serde::Deserialize;
 
 use crate::support::source::{Definition, definitions, root};
 
-/// The limits that each test reaches, by file and test.
-type Reached = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+/// What each test shows, by file and test.
+type Shown = BTreeMap<String, BTreeMap<String, Limits>>;
 
-fn reached() -> Reached {
+/// The limits of one test.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Limits {
+    /// Those that it reaches.
+    reaches: Vec<String>,
+    /// Those after which it shows that what was refused works again, without a restart.
+    recovers: Vec<String>,
+}
+
+fn shown() -> Shown {
     toml::from_str(include_str!("coverage.toml")).unwrap()
 }
 
 #[test]
-fn every_limit_has_a_test_that_reaches_it() {
-    let reached = reached();
-    let tests = reached.values().flat_map(BTreeMap::values);
-    let listed: Vec<_> = tests.flatten().map(String::as_str).collect();
-    let once: BTreeSet<_> = listed.iter().copied().collect();
-    assert_eq!(once.len(), listed.len(), "a limit is listed twice");
+fn every_limit_has_a_test_that_reaches_it_and_one_of_its_recovery() {
+    let shown = shown();
+    let tests: Vec<_> = shown.values().flat_map(BTreeMap::values).collect();
     let limits = LIMITS.iter().flat_map(|group| group.rows);
     let limits: BTreeSet<_> = limits.map(|limit| limit.key).collect();
-    let missing: Vec<_> = limits.difference(&once).collect();
-    let unknown: Vec<_> = once.difference(&limits).collect();
-    assert!(missing.is_empty(), "not listed: {missing:?}");
-    assert!(unknown.is_empty(), "listed, but no limits: {unknown:?}");
+    let columns: [(&str, fn(&Limits) -> &Vec<String>); 2] = [
+        ("reaches", |test| &test.reaches),
+        ("recovers", |test| &test.recovers),
+    ];
+    for (name, column) in columns {
+        let listed = tests.iter().flat_map(|test| column(test));
+        let listed: Vec<_> = listed.map(String::as_str).collect();
+        let once: BTreeSet<_> = listed.iter().copied().collect();
+        assert_eq!(once.len(), listed.len(), "{name}: a limit is listed twice");
+        let missing: Vec<_> = limits.difference(&once).collect();
+        let unknown: Vec<_> = once.difference(&limits).collect();
+        assert!(missing.is_empty(), "{name}: not listed: {missing:?}");
+        assert!(unknown.is_empty(), "{name}: no limits: {unknown:?}");
+    }
+}
+
+#[test]
+fn every_test_that_is_listed_runs() {
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new(program).arg("--list").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let tests: BTreeSet<_> = text
+        .lines()
+        .filter_map(|it| it.strip_suffix(": test"))
+        .collect();
+    for (file, listed) in shown() {
+        let module = file.trim_end_matches(".rs").replace('/', "::");
+        for test in listed.keys() {
+            let name = format!("{module}::{test}");
+            assert!(tests.contains(&*name), "there is no test {name}");
+        }
+    }
 }
 
 #[test]
 fn every_test_that_is_listed_sets_its_limits() {
     let mut faults = Vec::new();
-    for (file, tests) in reached() {
+    for (file, tests) in shown() {
         let path = root().join("tests").join(&file);
         let text = std::fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let definitions = definitions(&text);
-        for (test, keys) in tests {
+        for (test, limits) in tests {
             let strings = strings(&definitions, &test);
-            if strings.is_empty() {
-                faults.push(format!("{file}: there is no test {test}"));
-            }
-            let unset = keys.iter().filter(|key| !sets(&strings, key));
+            let keys = limits.reaches.iter().chain(&limits.recovers);
+            let unset = keys.filter(|key| !sets(&strings, key));
             faults.extend(unset.map(|key| format!("{file}: {test} does not set {key}")));
         }
     }

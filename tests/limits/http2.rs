@@ -108,6 +108,26 @@ fn settings_announce_the_limits() {
 }
 
 #[test]
+fn a_violation_of_the_settings_ends_its_connection_only() {
+    let origin = origin::simple();
+    let limits = "[limits]\nhttp2_max_frame_size = \"20 KiB\"\nhttp2_header_table_size = \"2 KiB\"";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let too_large = vec![0; (20 << 10) + 1];
+    // A dynamic table of 4,096 bytes (RFC 7541, section 6.3).
+    let table = [&[0x3f, 0xe1, 0x1f][..], &HEAD].concat();
+    let violations = [too_large, table].map(|payload| frame(HEADERS, 0b101, 1, &payload));
+    for violation in violations {
+        let mut raw = connect(&gateway);
+        settings(&mut raw);
+        // The settings are binding once they are acknowledged.
+        raw.write(frame(SETTINGS, 1, 0, &[]));
+        raw.try_write(violation);
+        assert_ne!(goaway(&mut raw).code(), 0, "an error");
+        assert_eq!(client::http2(&gateway).get("/hello").status, 200);
+    }
+}
+
+#[test]
 fn pending_resets_above_the_limit_close_the_connection() {
     let origin = origin::simple();
     let gateway = gateway::passthrough(&origin)
@@ -177,6 +197,7 @@ fn local_resets_above_the_limit_close_the_connection() {
     raw.try_write((0..50).flat_map(broken).collect::<Vec<u8>>());
     assert_eq!(goaway(&mut raw).code(), CALM);
     gate.open();
+    assert_eq!(client::http2(&gateway).get("/").status, 200);
 }
 
 #[test]
@@ -214,6 +235,7 @@ fn an_unanswered_ping_closes_the_connection() {
         without_hanging("the connection", || frames.collect())
     });
     assert!(frames.iter().any(|frame| frame.kind == PING));
+    assert_eq!(client::http2(&gateway).get("/hello").status, 200);
 }
 
 #[test]

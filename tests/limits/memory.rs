@@ -16,7 +16,7 @@ use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
 use crate::support::origin;
 use crate::support::websocket::{BINARY, Peer, TEXT, Way, close, frame, socket_origin};
-use crate::support::{PATIENCE, until, within};
+use crate::support::{PATIENCE, until};
 
 /// An origin that delays its responses to `/wait` until it is opened.
 struct Slow {
@@ -164,6 +164,10 @@ fn a_request_body_waits_for_memory_wait_timeout_only() {
     );
     assert!(refused.text().contains("limits.memory"));
     origin.open();
+    until("memory for a body", || {
+        let answer = client::http1(&gateway).post("/small", "text/plain", "x");
+        (answer.status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -257,9 +261,7 @@ fn a_grpc_message_waits_for_memory_then_the_call_ends() {
     body.put_u8(0);
     body.put_u32(3 << 20);
     body.put_bytes(7, 1_500_000);
-    let answer = within(Duration::from_secs(10), "the end of the call", || {
-        Some(ask(&gateway, &body))
-    });
+    let answer = ask(&gateway, &body);
     let status = answer.trailers.as_ref().unwrap_or(&answer.headers);
     assert_eq!(status["grpc-status"], "8", "{answer:?}");
 }
@@ -291,7 +293,10 @@ fn memory_of_a_burst_is_released() {
     };
     let clients: Vec<_> = (0..CLIENTS).map(|_| begun()).collect();
     let more = || process.memory().saturating_sub(before);
-    let most = until("all of the bodies", || Some(more()).filter(|it| *it >= all));
+    // Some of them are in pages that the start has left.
+    let most = until("most of the bodies", || {
+        Some(more()).filter(|it| *it >= all / 4 * 3)
+    });
     drop(clients);
     // No further request makes the allocator check its clock. The heaps of threads keep some pages:
     // the more, the more was taken.

@@ -10,6 +10,7 @@ mod memory;
 mod plugins;
 mod recorder;
 mod recording;
+mod recovery;
 mod requests;
 mod slow_bodies;
 mod sources;

@@ -1,6 +1,7 @@
 //! Time and size limits of upstreams.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +9,12 @@ use ouli_config::Defect;
 
 use crate::support::client;
 use crate::support::folder::Folder;
-use crate::support::gateway;
+use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Gate};
 use crate::support::{at_least, until};
 
-/// Asserts that a request to this upstream gets a 504 that names the limit.
-fn assert_late(url: &str, limit: &str) {
+/// Asserts that a request to this upstream gets a 504 that names the limit. Returns the gateway.
+fn assert_late(url: &str, limit: &str) -> Running {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record")
         .upstream(url)
         .section(&format!("[limits]\n{limit}"))
@@ -26,14 +27,34 @@ fn assert_late(url: &str, limit: &str) {
     let key = limit.split(" = ").next().unwrap();
     let named = format!("limits.{key}");
     assert!(answer.text().contains(&named), "{}", answer.text());
+    gateway
+}
+
+/// Answers all requests to a listener from now on, those before too.
+fn answer(listener: TcpListener) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let (mut read, mut byte) = (Vec::new(), [0]);
+                while !read.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+                    read.push(byte[0]);
+                }
+                // The gateway may have closed the connection.
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+            });
+        }
+    });
 }
 
 #[test]
 fn an_upstream_that_does_not_answer_is_a_504() {
     // It accepts connections and sends nothing.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    assert_late(&url, "response_header_timeout = \"200ms\"");
+    let gateway = assert_late(&url, "response_header_timeout = \"200ms\"");
+    answer(silent);
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -52,12 +73,14 @@ fn an_upstream_that_accepts_no_connection_is_a_504() {
         queued.len() < 16,
         "the backlog of the listener is never full here"
     );
-    assert_late(&format!("http://{address}"), "connect_timeout = \"200ms\"");
+    let gateway = assert_late(&format!("http://{address}"), "connect_timeout = \"200ms\"");
+    answer(socket.into());
+    gateway.serves_again("/hello");
 }
 
 #[test]
 fn an_upstream_that_does_not_finish_the_tls_handshake_is_a_504() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", silent.local_addr().unwrap());
     assert_late(&url, "tls_handshake_timeout = \"200ms\"");
 }
@@ -147,7 +170,7 @@ fn answering(head: String) -> origin::RawOrigin {
     origin::raw(Box::leak(head.into_boxed_str()).as_bytes())
 }
 
-fn assert_head_is_too_large(url: &str, limits: &str) {
+fn assert_head_is_too_large(url: &str, limits: &str) -> Running {
     let gateway = gateway::over(&Arc::new(Folder::new()), "record")
         .upstream(url)
         .section(&format!("[limits]\n{limits}"))
@@ -158,6 +181,7 @@ fn assert_head_is_too_large(url: &str, limits: &str) {
         (502, "upstream"),
         "{url} {limits}"
     );
+    gateway
 }
 
 #[test]
@@ -178,9 +202,18 @@ fn a_large_response_head_is_a_502() {
             reply.header("x-more", &"x".repeat(600))
         })
     };
-    let origin = origin::new().route("/large", handler).start();
-    assert_head_is_too_large(&origin.h2c(), "upstream_header_count = 20");
-    assert_head_is_too_large(&origin.h2c(), "upstream_header_bytes = \"8 KiB\"");
+    let origin = origin::new()
+        .route("/large", handler)
+        .route("/hello", |_| origin::text("good morning\n"))
+        .start();
+    for url in [origin.url(), origin.h2c()] {
+        for limit in [
+            "upstream_header_count = 20",
+            "upstream_header_bytes = \"8 KiB\"",
+        ] {
+            assert_head_is_too_large(&url, limit).serves_again("/hello");
+        }
+    }
 }
 
 #[test]
@@ -206,9 +239,10 @@ fn a_response_body_that_pauses_is_aborted_unless_it_is_a_stream() {
         // The stream has been silent for the same time.
         gate.open();
         assert_eq!(stream.count().unwrap(), 9);
+        gateway.serves_again("/text/plain");
         if mode == "record" {
             let report = gateway.finish();
-            assert_eq!(report.recorded, 1, "{report:#?}");
+            assert_eq!(report.recorded, 2, "{report:#?}");
             let reason = report.counted(Defect::Partial).into_keys().next().unwrap();
             assert!(
                 reason.contains("limits.upstream_body_idle_timeout"),
@@ -237,7 +271,7 @@ fn a_slow_upload_does_not_count_against_response_header_timeout() {
 
 /// The SETTINGS payload and the connection window that the gateway sends to an HTTP/2 upstream.
 fn told(limits: &str) -> (Vec<u8>, u32) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("h2c://{}", listener.local_addr().unwrap());
     let gateway = gateway::over(&Arc::new(Folder::new()), "passthrough")
         .upstream(&url)

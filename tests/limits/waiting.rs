@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use ouli_net::tls::CertificateAuthority;
+
 use crate::support::client::{self, Raw};
 use crate::support::origin::{self, Gate};
-use crate::support::{at_least, gateway, until, without_hanging};
+use crate::support::{at_least, gateway, tls, until, without_hanging};
 
 const REQUEST: &str = "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -42,6 +44,7 @@ fn idle_connections_are_closed() {
         whole(&mut used);
         used
     });
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -56,6 +59,7 @@ fn a_request_head_that_does_not_end_is_timed_out() {
         raw.write("GET /hel");
         raw
     });
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -83,12 +87,18 @@ fn a_tls_handshake_that_does_not_begin_is_timed_out() {
         .section("[limits]\ntls_handshake_timeout = \"200ms\"\nidle_timeout = \"1h\"")
         .start();
     is_closed_late(|| client::raw(gateway.address, ""));
+    let folder = gateway.folder.path().join("ca");
+    let authority = CertificateAuthority::open_or_create(&folder).unwrap();
+    let config = tls::trusting(&authority.certificate_path(), &[]);
+    let next = client::http1(&gateway).tls(config).get("/hello");
+    assert_eq!(next.status, 200);
 }
 
-/// An origin with a response body of this size.
+/// An origin with a response body of this size at `/large`.
 fn large(size: usize) -> origin::Origin {
     origin::new()
         .route("/large", move |_| origin::bytes(vec![b'x'; size]))
+        .route("/hello", |_| origin::text("good morning\n"))
         .start()
 }
 
@@ -108,6 +118,7 @@ fn a_stalled_request_body_is_a_408() {
             answer.contains("limits.request_body_idle_timeout"),
             "{answer}"
         );
+        gateway.serves_again("/hello");
     }
 }
 
@@ -148,6 +159,7 @@ fn a_slow_request_body_ends_with_request_timeout() {
     let answer = raw.rest();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("limits.request_timeout"), "{answer}");
+    gateway.serves_again("/hello");
 }
 
 #[test]
@@ -175,6 +187,7 @@ fn a_client_that_reads_nothing_is_disconnected() {
     let mut raw = client::raw(gateway.address, LARGE);
     // The client reads nothing, so the gateway closes the connection.
     until("the end", || (!raw.try_write("G")).then_some(()));
+    gateway.serves_again("/hello");
 }
 
 #[test]

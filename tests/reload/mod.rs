@@ -5,17 +5,13 @@ mod swap;
 
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::support::client::{self, Answer, Ask, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
 use crate::support::origin;
 use crate::support::plugins::{core_module, fixture};
-use crate::support::within;
-
-/// The time in which a saved file takes effect.
-const SOON: Duration = Duration::from_secs(1);
+use crate::support::until;
 
 /// A gateway that replays two exchanges and watches its files.
 fn replaying() -> Running {
@@ -81,7 +77,7 @@ fn now(client: &Client) -> String {
 }
 
 fn soon(what: &str, expected: &str, client: &Client) {
-    within(SOON, what, || (now(client) == expected).then_some(()));
+    until(what, || (now(client) == expected).then_some(()));
 }
 
 #[test]
@@ -121,9 +117,9 @@ fn the_configuration_takes_effect() {
     let ignoring = format!("{config}\n{matcher}\n");
     gateway.folder.write_config(&ignoring);
     let first = || question(&client, "any", "other").send().status == 200;
-    within(SOON, "the new setting", || first().then_some(()));
+    until("the new setting", || first().then_some(()));
     gateway.folder.write_config(&config);
-    within(SOON, "the old setting", || (!first()).then_some(()));
+    until("the old setting", || (!first()).then_some(()));
     assert_eq!(other(), "miss");
 }
 
@@ -180,9 +176,7 @@ fn temporary_files_of_editors_are_ignored() {
 fn the_same_content_is_no_change() {
     let gateway = replaying();
     gateway.folder.put_plugin("own.wasm", &fixture(ONE));
-    within(SOON, "the plugin", || {
-        (gateway.generation() > 1).then_some(())
-    });
+    until("the plugin", || (gateway.generation() > 1).then_some(()));
     let before = gateway.generation();
     gateway.folder.put_plugin("own.wasm", &fixture(ONE));
     assert!(!gateway.reload());
@@ -238,7 +232,7 @@ fn an_endpoint_is_added_and_removed() {
     let config = fs::read_to_string(gateway.folder.config()).unwrap();
     let more = "[[endpoint]]\nname = \"more\"\nlisten = \"127.0.0.1:0\"\n";
     gateway.folder.write_config(&format!("{config}\n{more}"));
-    let address = within(SOON, "the new endpoint", || {
+    let address = until("the new endpoint", || {
         let listening = gateway.listening().into_iter();
         listening
             .filter(|one| one.endpoint == "more")
@@ -250,7 +244,7 @@ fn an_endpoint_is_added_and_removed() {
     let client = client::http1(&gateway);
     assert_eq!(now(&client), "two");
     gateway.folder.write_config(&config);
-    within(SOON, "the endpoint to be gone", || {
+    until("the endpoint to be gone", || {
         more.ask("GET", "/").try_send().err()
     });
     assert_eq!(now(&client), "two");

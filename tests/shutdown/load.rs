@@ -60,7 +60,8 @@ fn connections_in_the_backlog_are_served_at_a_stop() {
 fn a_quiet_connection_is_closed_after_keepalive_drain_timeout() {
     let origin = origin::simple();
     let limits = "[limits]\nkeepalive_drain_timeout = \"300ms\"";
-    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let builder = gateway::passthrough(&origin).section(limits);
+    let gateway = builder.start();
     let mut raw = client::raw(gateway.address, "GET /hello HTTP/1.1\r\nhost: x\r\n\r\n");
     assert!(!raw.head().contains("connection: close"));
     raw.read_until("morning\n");
@@ -68,6 +69,7 @@ fn a_quiet_connection_is_closed_after_keepalive_drain_timeout() {
         without_hanging("the stop", || gateway.stop())
     });
     assert_eq!(raw.rest(), "");
+    builder.start().serves_again("/hello");
 }
 
 #[test]

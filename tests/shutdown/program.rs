@@ -28,12 +28,15 @@ fn a_second_signal_exits_at_once_and_keeps_written_exchanges() {
     let _quiet = crate::support::client::raw(address, "");
     let load = LoadGenerator::requests(address);
     load.wait_for_responses(200);
+    let written = || folder.text("default").matches("\"exchange\":").count();
+    until("the first exchange to be written", || {
+        (folder.cassette("default").exists() && written() > 0).then_some(())
+    });
     process.signal("TERM");
     until("the stop to begin", || {
         process.stderr().contains("a second signal").then_some(())
     });
     assert!(process.is_running());
-    let written = || folder.text("default").matches("\"exchange\":").count();
     let before = written();
     process.signal("INT");
     let ended = process.ended();

@@ -169,8 +169,9 @@ fn event_streams_end_cleanly() {
     let (origin, gate) = endless("text/event-stream", "data: one\n\n");
     for mode in ["record", "passthrough"] {
         let folder = Arc::new(Folder::new());
-        let gateway = gateway::over(&folder, mode).upstream(&origin.url());
-        let gateway = gateway.section(GRACE).start();
+        let builder = gateway::over(&folder, mode).upstream(&origin.url());
+        let builder = builder.section(GRACE);
+        let gateway = builder.start();
         let mut opened = client::http1(&gateway).ask("GET", "/events").open();
         assert_eq!(opened.next().unwrap().unwrap(), "data: one\n\n");
         let stopped = at_least(BEFORE_DRAIN, || {
@@ -183,6 +184,9 @@ fn event_streams_end_cleanly() {
             let exchanges = folder.exchanges("default");
             assert_eq!(exchanges[0]["stream"]["ended"], "client", "{exchanges:?}");
         }
+        let next = builder.start();
+        let mut opened = client::http1(&next).ask("GET", "/events").open();
+        assert_eq!(opened.next().unwrap().unwrap(), "data: one\n\n");
     }
     gate.open();
 }

@@ -226,6 +226,14 @@ impl Running {
         sessions.map(|report| report.session).collect()
     }
 
+    /// Waits until a new client gets a 200: what was exhausted is free again.
+    pub(crate) fn serves_again(&self, target: &str) {
+        super::until("an answer with status 200", || {
+            let answer = client::http1(self).ask("GET", target).try_send();
+            answer.is_ok_and(|it| it.status == 200).then_some(())
+        });
+    }
+
     /// Stops the gateway; after this all exchanges are written.
     pub(crate) fn stop(mut self) -> Verdict {
         self.gateway.take().unwrap().stop()

@@ -31,42 +31,123 @@ const LINE_TYPES: [&str; 8] = [
     "application/x-json-stream",
 ];
 
+/// Events without data, and blank lines, of which each is a chunk of its own: as many as a server
+/// sends in hours to keep a connection open.
+const MAX_BLANKS: usize = 1024;
+
+/// Further ones that follow each other are one chunk of up to so many bytes.
+const BLANK_CHUNK: usize = 4096;
+
 /// Splits a decoded body into chunks, each with the arrival time of its last byte.
 ///
 /// If the kind of chunks is unknown, pauses of at least `pause` microseconds separate them. None if
-/// the body is a single chunk: then it is not a stream.
+/// the body is a single chunk: then it is not a stream. The chunks depend on the body alone if
+/// their kind is known, so that two recordings of the same body have the same.
 pub fn split_body(
     kind: Option<ChunkKind>,
     body: &Bytes,
     arrivals: &[Arrival],
     pause: u64,
 ) -> Option<StreamContent> {
-    let arrived: Vec<_> = arrivals
+    let arrived = arrivals
         .iter()
-        .filter(|arrival| arrival.side == Side::Server)
-        .copied()
-        .collect();
-    let (kind, sizes) = match kind {
-        Some(ChunkKind::Event) => (ChunkKind::Event, event_stream::event_sizes(body)),
-        Some(ChunkKind::Line) => (ChunkKind::Line, event_stream::line_sizes(body)),
-        Some(ChunkKind::Raw) | None => (ChunkKind::Raw, sizes_between_pauses(&arrived, pause)),
-    };
-    if kind == ChunkKind::Raw && sizes.len() < 2 {
-        return None;
-    }
-    let (mut end, mut index) = (0, 0);
-    let timed = sizes.into_iter().map(|size| {
-        end += size as u64;
-        while arrived.get(index).is_some_and(|arrival| arrival.end < end) {
-            index += 1;
+        .filter(|arrival| arrival.side == Side::Server);
+    let (kind, sizes): (_, Box<dyn Iterator<Item = usize>>) = match kind {
+        Some(ChunkKind::Event) => {
+            let events = event_stream::event_sizes(body);
+            let is_blank = event_stream::is_without_data;
+            (
+                ChunkKind::Event,
+                Box::new(JoinBlanks::new(body, events, is_blank)),
+            )
         }
-        let arrival = arrived.get(index).or(arrived.last());
+        Some(ChunkKind::Line) => {
+            let lines = event_stream::line_sizes(body);
+            let is_blank = |line: &[u8]| line.trim_ascii().is_empty();
+            (
+                ChunkKind::Line,
+                Box::new(JoinBlanks::new(body, lines, is_blank)),
+            )
+        }
+        Some(ChunkKind::Raw) | None => {
+            let sizes = sizes_between_pauses(arrived.clone(), pause);
+            if sizes.len() < 2 {
+                return None;
+            }
+            (ChunkKind::Raw, Box::new(sizes.into_iter()))
+        }
+    };
+    let mut end = 0;
+    let (last, mut arrived) = (arrived.clone().last(), arrived.peekable());
+    let timed = sizes.map(|size| {
+        end += size as u64;
+        while arrived.next_if(|arrival| arrival.end < end).is_some() {}
+        let arrival = arrived.peek().copied().or(last);
         Chunk {
             at: arrival.map_or(0, |arrival| arrival.at),
             size: size as u64,
         }
     });
-    Some(StreamContent::Chunks(kind, timed.collect()))
+    let mut chunks: Vec<_> = timed.collect();
+    chunks.shrink_to_fit();
+    Some(StreamContent::Chunks(kind, chunks))
+}
+
+/// Joins blank chunks that follow each other, beyond [`MAX_BLANKS`]. A body of line ends would
+/// otherwise have a chunk for each byte.
+struct JoinBlanks<'a, I, F> {
+    rest: &'a [u8],
+    sizes: I,
+    is_blank: F,
+    blanks: usize,
+    /// A chunk that was read already.
+    next: Option<(usize, bool)>,
+}
+
+impl<'a, I: Iterator<Item = usize>, F: Fn(&[u8]) -> bool> JoinBlanks<'a, I, F> {
+    fn new(rest: &'a [u8], sizes: I, is_blank: F) -> Self {
+        Self {
+            rest,
+            sizes,
+            is_blank,
+            blanks: 0,
+            next: None,
+        }
+    }
+
+    /// The size of the next chunk, and whether it is blank.
+    fn read(&mut self) -> Option<(usize, bool)> {
+        if let Some(next) = self.next.take() {
+            return Some(next);
+        }
+        let size = self.sizes.next()?;
+        let (chunk, rest) = self.rest.split_at_checked(size)?;
+        self.rest = rest;
+        Some((size, (self.is_blank)(chunk)))
+    }
+}
+
+impl<I: Iterator<Item = usize>, F: Fn(&[u8]) -> bool> Iterator for JoinBlanks<'_, I, F> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let (mut joined, is_blank) = self.read()?;
+        if !is_blank {
+            return Some(joined);
+        }
+        self.blanks += 1;
+        if self.blanks <= MAX_BLANKS {
+            return Some(joined);
+        }
+        while let Some((size, is_blank)) = self.read() {
+            if !is_blank || joined + size > BLANK_CHUNK {
+                self.next = Some((size, is_blank));
+                break;
+            }
+            joined += size;
+        }
+        Some(joined)
+    }
 }
 
 /// Slices a body into its chunks without copying. Bytes after the last chunk are dropped.
@@ -79,7 +160,7 @@ pub fn chunk_bodies(body: Bytes, chunks: &[Chunk]) -> impl Iterator<Item = Bytes
 }
 
 /// The sizes of the chunks between pauses.
-fn sizes_between_pauses(arrivals: &[Arrival], pause: u64) -> Vec<usize> {
+fn sizes_between_pauses<'a>(arrivals: impl Iterator<Item = &'a Arrival>, pause: u64) -> Vec<usize> {
     let mut ends: Vec<(u64, u64)> = Vec::new();
     for arrival in arrivals {
         match ends.last_mut() {
@@ -133,6 +214,37 @@ mod tests {
         let chunks = split(Some(ChunkKind::Event), body, &[(4, 10), (12, 20), (22, 30)]);
         assert_eq!(chunks, [(9, 20), (9, 30), (4, 30)]);
         assert_eq!(split(Some(ChunkKind::Event), "", &[]), []);
+    }
+
+    #[test]
+    fn many_blank_chunks_in_a_row_are_joined() {
+        let count = |kind, body: String| {
+            let body = Bytes::from(body);
+            match split_body(Some(kind), &body, &[], 50) {
+                Some(StreamContent::Chunks(_, chunks)) => {
+                    let sum: u64 = chunks.iter().map(|chunk| chunk.size).sum();
+                    assert_eq!(sum, body.len() as u64);
+                    chunks.len()
+                }
+                Some(StreamContent::Messages(..)) | None => 0,
+            }
+        };
+        for (kind, blank, other) in [
+            (ChunkKind::Event, "\n", "data: x\n\n"),
+            (ChunkKind::Event, ": c\r\n\r\n", "data: x\r\n\r\n"),
+            (ChunkKind::Line, "\n", "{}\n"),
+        ] {
+            assert_eq!(count(kind, blank.repeat(1000)), 1000);
+            let per_chunk = BLANK_CHUNK / blank.len();
+            let many = blank.repeat(MAX_BLANKS + 3 * per_chunk);
+            assert_eq!(count(kind, many.clone()), MAX_BLANKS + 3);
+            // What is not blank stays a chunk of its own.
+            assert_eq!(
+                count(kind, many + other + other + blank + blank),
+                MAX_BLANKS + 6
+            );
+            assert_eq!(count(kind, other.repeat(3000)), 3000);
+        }
     }
 
     #[test]

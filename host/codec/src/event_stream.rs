@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr_iter, memchr2};
+use memchr::{memchr, memchr2};
 
 /// The sizes in bytes of the events of an event stream (WHATWG HTML, section 9.2), in order. They
 /// add up to the size of `body`.
@@ -10,42 +10,47 @@ use memchr::{memchr_iter, memchr2};
 /// An event includes the empty line that ends it, its lines, comments, and the byte order mark of
 /// the stream. Lines end with LF, CRLF or CR. An empty line alone is an event, and the last event
 /// may be unfinished.
-pub fn event_sizes(body: &[u8]) -> Vec<usize> {
-    let mut sizes = Vec::new();
+pub fn event_sizes(body: &[u8]) -> impl Iterator<Item = usize> {
     let mut start = 0;
     let mut line = if body.starts_with(BYTE_ORDER_MARK) {
         BYTE_ORDER_MARK.len()
     } else {
         0
     };
-    while let Some(length) = memchr2(b'\n', b'\r', &body[line..]) {
-        let rest = &body[line + length..];
-        let end = line + length + if rest.starts_with(b"\r\n") { 2 } else { 1 };
-        if length == 0 {
-            sizes.push(end - start);
-            start = end;
+    std::iter::from_fn(move || {
+        while let Some(length) = memchr2(b'\n', b'\r', &body[line..]) {
+            let rest = &body[line + length..];
+            line += length + if rest.starts_with(b"\r\n") { 2 } else { 1 };
+            if length == 0 {
+                let size = line - start;
+                start = line;
+                return Some(size);
+            }
         }
-        line = end;
-    }
-    if start < body.len() {
-        sizes.push(body.len() - start);
-    }
-    sizes
+        let rest = body.len() - start;
+        (start, line) = (body.len(), body.len());
+        (rest > 0).then_some(rest)
+    })
 }
 
 /// The sizes in bytes of the lines of `body`, in order. They add up to the size of `body`. Each
 /// line includes its LF; the last one may have none.
-pub fn line_sizes(body: &[u8]) -> Vec<usize> {
-    let mut sizes = Vec::new();
+pub fn line_sizes(body: &[u8]) -> impl Iterator<Item = usize> {
     let mut start = 0;
-    for at in memchr_iter(b'\n', body) {
-        sizes.push(at + 1 - start);
-        start = at + 1;
-    }
-    if start < body.len() {
-        sizes.push(body.len() - start);
-    }
-    sizes
+    std::iter::from_fn(move || {
+        let rest = &body[start..];
+        let size = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        start += size;
+        (size > 0).then_some(size)
+    })
+}
+
+/// True if an event has no `data` field: clients dispatch nothing for it (WHATWG HTML, section
+/// 9.2.6).
+pub fn is_without_data(event: &[u8]) -> bool {
+    let event = event.strip_prefix(BYTE_ORDER_MARK).unwrap_or(event);
+    let mut lines = event.split(|byte| matches!(byte, b'\n' | b'\r'));
+    !lines.any(|line| line.starts_with(b"data"))
 }
 
 /// The ranges of the values of the `data` fields of one event, in order (WHATWG HTML, section
@@ -76,15 +81,15 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 mod tests {
     use super::*;
 
-    fn split(body: &[u8], sizes: &[usize]) -> Vec<String> {
+    fn split(body: &[u8], sizes: impl Iterator<Item = usize>) -> Vec<String> {
         let mut rest = body;
-        let chunks = sizes.iter().map(|size| {
-            let (chunk, after) = rest.split_at(*size);
+        let chunks = sizes.map(|size| {
+            let (chunk, after) = rest.split_at(size);
             rest = after;
             String::from_utf8_lossy(chunk).into_owned()
         });
         let chunks = chunks.collect();
-        assert!(rest.is_empty(), "{body:?} {sizes:?}");
+        assert!(rest.is_empty(), "{body:?}");
         chunks
     }
 
@@ -113,7 +118,7 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(
-                split(body.as_bytes(), &event_sizes(body.as_bytes())),
+                split(body.as_bytes(), event_sizes(body.as_bytes())),
                 *expected
             );
         }
@@ -129,9 +134,24 @@ mod tests {
         ];
         for (body, expected) in cases {
             assert_eq!(
-                split(body.as_bytes(), &line_sizes(body.as_bytes())),
+                split(body.as_bytes(), line_sizes(body.as_bytes())),
                 *expected
             );
+        }
+    }
+
+    #[test]
+    fn an_event_without_data_is_known() {
+        for event in [
+            "\n",
+            ": comment\r\n\r\n",
+            "\u{feff}id: 1\n\n",
+            "x: data\r\r",
+        ] {
+            assert!(is_without_data(event.as_bytes()), "{event:?}");
+        }
+        for event in ["data\n\n", "\u{feff}data: a\n\n", "id: 1\rdata:a\r\r"] {
+            assert!(!is_without_data(event.as_bytes()), "{event:?}");
         }
     }
 

@@ -11,7 +11,7 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The input is the body of a response.
 pub(super) fn check(input: &[u8]) {
-    let sizes = event_stream::event_sizes(input);
+    let sizes = event_stream::event_sizes(input).collect::<Vec<_>>();
     assert_eq!(sizes, plain_events(input));
     let mut start = 0;
     for size in &sizes {
@@ -22,7 +22,7 @@ pub(super) fn check(input: &[u8]) {
         .split_inclusive(|byte| *byte == b'\n')
         .map(<[u8]>::len)
         .collect();
-    assert_eq!(event_stream::line_sizes(input), lines);
+    assert!(event_stream::line_sizes(input).eq(lines));
     in_pieces(input);
 }
 

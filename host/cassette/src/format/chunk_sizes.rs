@@ -5,16 +5,16 @@ use ouli_message::Content;
 use ouli_message::stream::{Chunk, ChunkKind};
 
 /// The sizes that follow from the content of a body; `None` if they have to be stored.
-pub(super) fn sizes_from_content(unit: ChunkKind, body: &Content) -> Option<Vec<u64>> {
+fn sizes_from_content(unit: ChunkKind, body: &Content) -> Option<impl Iterator<Item = u64>> {
     let Content::Inline(bytes) = body else {
         return None;
     };
-    let sizes = match unit {
-        ChunkKind::Event => event_sizes(bytes),
-        ChunkKind::Line => line_sizes(bytes),
+    let sizes: Box<dyn Iterator<Item = usize>> = match unit {
+        ChunkKind::Event => Box::new(event_sizes(bytes)),
+        ChunkKind::Line => Box::new(line_sizes(bytes)),
         ChunkKind::Raw => return None,
     };
-    Some(sizes.into_iter().map(|size| size as u64).collect())
+    Some(sizes.map(|size| size as u64))
 }
 
 /// True if the sizes have to be stored.
@@ -31,7 +31,7 @@ pub(super) fn build_chunks(
     body: &Content,
 ) -> Vec<Chunk> {
     let sizes = stored
-        .or_else(|| sizes_from_content(unit, body))
+        .or_else(|| sizes_from_content(unit, body).map(Iterator::collect))
         .unwrap_or_default();
     let sizes = fit_sizes(sizes, body.size());
     let times = fit_times(at, sizes.len());

@@ -33,7 +33,10 @@ pub enum CassetteError {
         source: FormatError,
     },
     /// The file is larger than the limit.
-    #[error("{} has {size} bytes, over the limit of {limit}", path.display())]
+    #[error(
+        "{} has {size} bytes, over the limit of {limit} (limits.cassette_size)",
+        path.display()
+    )]
     TooLarge {
         /// The file.
         path: PathBuf,

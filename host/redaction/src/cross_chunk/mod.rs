@@ -25,12 +25,15 @@ impl Redaction<'_> {
     /// Redacts the secrets that are split over several parts. Must be called before each part is
     /// redacted alone, since one part may hold enough of a secret to match as a whole, and again
     /// after that, since more secrets are known then.
-    pub fn redact_across_parts(&self, parts: &[Bytes], format: PartFormat) -> Outcome<Vec<Bytes>> {
+    pub fn redact_across_parts(
+        &self,
+        mut value: Vec<Bytes>,
+        format: PartFormat,
+    ) -> Outcome<Vec<Bytes>> {
         let mut pass = self.begin_pass();
-        let mut value = parts.to_vec();
-        pass.redact_joined_texts(&segments::join_texts(parts, format), &mut value);
+        pass.redact_joined_texts(segments::join_texts(&value, format), &mut value);
         let mixed = segments::join_mixed(&value, format);
-        pass.redact_joined_texts(mixed.as_slice(), &mut value);
+        pass.redact_joined_texts(mixed, &mut value);
         Outcome {
             value,
             counts: pass.into_counts(),
@@ -39,15 +42,19 @@ impl Redaction<'_> {
 }
 
 impl RedactionPass<'_> {
-    fn redact_joined_texts(&mut self, joined_texts: &[JoinedText], parts: &mut [Bytes]) {
-        if joined_texts.is_empty() {
-            return;
-        }
-        let mut edits = vec![Vec::new(); parts.len()];
+    fn redact_joined_texts(
+        &mut self,
+        joined_texts: impl IntoIterator<Item = JoinedText>,
+        parts: &mut [Bytes],
+    ) {
+        let mut edits = Edits::new();
         for joined in joined_texts {
-            self.redact_joined_text(joined, &mut edits);
+            self.redact_joined_text(&joined, &mut edits);
         }
-        for (part, edits) in parts.iter_mut().zip(edits) {
+        for (part, edits) in edits {
+            let Some(part) = parts.get_mut(part) else {
+                continue;
+            };
             if let Some(new) = splice::bytes(part, edits) {
                 *part = new.into();
             }

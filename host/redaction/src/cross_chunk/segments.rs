@@ -1,6 +1,6 @@
 //! Joins the texts of several parts that belong together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -14,20 +14,20 @@ use ouli_codec::json::{Document, Kind, Node, escape};
 /// Maximum number of joined texts of a stream. The strings at further pointers are not joined.
 const MAX_TEXTS: usize = 10_000;
 
-/// The replacements in each part, by the index of the part.
-pub(super) type Edits = [Vec<Replacement<Vec<u8>>>];
+/// The replacements in the parts that change, by the index of the part.
+pub(super) type Edits = BTreeMap<usize, Vec<Replacement<Vec<u8>>>>;
 
-/// The text of one part in a joined text.
+/// The text of one part in a joined text. A stream may have a million, so positions have 32 bits.
 #[derive(Clone, Debug)]
 pub(super) struct Fragment {
     /// Index of the part.
-    part: usize,
+    part: u32,
     /// Range of the encoded text in the part.
-    part_range: Range<usize>,
+    part_range: Range<u32>,
     /// The text is a JSON string in the part.
     quoted: bool,
-    /// Range in the joined text.
-    text_range: Range<usize>,
+    /// End in the joined text. It starts where the fragment before ends.
+    text_end: u32,
 }
 
 /// The concatenated texts of several parts.
@@ -40,10 +40,14 @@ pub(super) struct JoinedText {
 /// The joined texts of some parts. Texts of a single part are left out.
 pub(super) fn join_texts(parts: &[Bytes], format: PartFormat) -> Vec<JoinedText> {
     let mut joined_texts = TextJoiner::default();
+    // An event may have several lines of data.
+    if parts.len() < 2 && format != PartFormat::Events {
+        return Vec::new();
+    }
     for (number, part) in parts.iter().enumerate() {
         for range in payload_ranges(part, format) {
             let payload = part.slice(range.clone());
-            match Document::parse(payload.clone()).filter(is_container) {
+            match container(&payload) {
                 Some(json) => {
                     let mut pointer = String::from("/");
                     joined_texts.json(number, range.start, json.root(), &mut pointer);
@@ -91,8 +95,12 @@ fn payload_ranges(part: &[u8], format: PartFormat) -> Vec<Range<usize>> {
     std::iter::once(0..end).collect()
 }
 
-fn is_container(json: &Document) -> bool {
-    json.root().is_container()
+/// An object or array.
+fn container(payload: &Bytes) -> Option<Document> {
+    let first = payload.trim_ascii_start().first()?;
+    matches!(first, b'{' | b'[')
+        .then(|| Document::parse(payload.clone()))
+        .flatten()
 }
 
 #[derive(Default)]
@@ -147,13 +155,18 @@ impl TextJoiner {
         let Some(joined) = self.all.get_mut(joined) else {
             return;
         };
-        let start = joined.bytes.len();
+        // A text of 4 GiB is not joined further.
+        let end = u32::try_from(joined.bytes.len() + text.len());
+        let range = (u32::try_from(range.start), u32::try_from(range.end));
+        let (Ok(part), (Ok(from), Ok(to)), Ok(text_end)) = (u32::try_from(part), range, end) else {
+            return;
+        };
         joined.bytes.extend_from_slice(text);
         joined.fragments.push(Fragment {
             part,
-            part_range: range,
+            part_range: from..to,
             quoted,
-            text_range: start..joined.bytes.len(),
+            text_end,
         });
     }
 }
@@ -166,7 +179,7 @@ impl JoinedText {
     /// The whole text, if it is UTF-8 and no boundary is within a character.
     pub(super) fn text(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.bytes).ok()?;
-        let mut ends = self.fragments.iter().map(|it| it.text_range.end);
+        let mut ends = self.fragments.iter().map(|it| it.text_end as usize);
         ends.all(|end| text.is_char_boundary(end)).then_some(text)
     }
 
@@ -182,19 +195,35 @@ impl JoinedText {
 
     /// The range of the fragment at a position.
     pub(super) fn fragment(&self, at: usize) -> Range<usize> {
-        let index = self.fragments.partition_point(|it| it.text_range.end <= at);
+        let index = self.index_after(at);
         let end = self.bytes.len();
-        let fragment = self.fragments.get(index);
-        fragment.map_or(end..end, |fragment| fragment.text_range.clone())
+        let is_known = index < self.fragments.len();
+        if is_known {
+            self.text_range(index)
+        } else {
+            end..end
+        }
     }
 
     /// The ranges of the fragments after a boundary.
     pub(super) fn fragments_from(&self, boundary: usize) -> impl Iterator<Item = Range<usize>> {
-        let index = self
-            .fragments
-            .partition_point(|it| it.text_range.end <= boundary);
-        let rest = self.fragments.get(index..).unwrap_or_default();
-        rest.iter().map(|fragment| fragment.text_range.clone())
+        (self.index_after(boundary)..self.fragments.len()).map(|index| self.text_range(index))
+    }
+
+    /// The index of the first fragment that ends after a position.
+    fn index_after(&self, at: usize) -> usize {
+        self.fragments
+            .partition_point(|it| it.text_end as usize <= at)
+    }
+
+    /// The range of a fragment in the joined text.
+    fn text_range(&self, index: usize) -> Range<usize> {
+        let end = |index: usize| {
+            self.fragments
+                .get(index)
+                .map_or(0, |it| it.text_end as usize)
+        };
+        index.checked_sub(1).map_or(0, end)..end(index)
     }
 
     /// Extends a range to whole characters, if the joined text is UTF-8.
@@ -210,22 +239,26 @@ impl JoinedText {
     /// it.
     pub(super) fn replace(&self, replacements: &[(Range<usize>, String)], edits: &mut Edits) {
         let mut replacements = replacements.iter().peekable();
-        for fragment in &self.fragments {
+        if replacements.len() == 0 {
+            return;
+        }
+        for (index, fragment) in self.fragments.iter().enumerate() {
+            let text_range = self.text_range(index);
             let mut new = Vec::new();
-            let mut copied_to = fragment.text_range.start;
+            let mut copied_to = text_range.start;
             let mut changed = false;
             while let Some((range, text)) = replacements.peek() {
-                if range.start >= fragment.text_range.end {
+                if range.start >= text_range.end {
                     break;
                 }
-                let start = range.start.max(fragment.text_range.start);
-                let end = range.end.min(fragment.text_range.end);
+                let start = range.start.max(text_range.start);
+                let end = range.end.min(text_range.end);
                 new.extend_from_slice(&self.bytes[copied_to..start]);
-                if range.start >= fragment.text_range.start {
+                if range.start >= text_range.start {
                     new.extend_from_slice(text.as_bytes());
                 }
                 (copied_to, changed) = (end, true);
-                if range.end > fragment.text_range.end {
+                if range.end > text_range.end {
                     break;
                 }
                 replacements.next();
@@ -233,11 +266,11 @@ impl JoinedText {
             if !changed {
                 continue;
             }
-            new.extend_from_slice(&self.bytes[copied_to..fragment.text_range.end]);
-            if let Some(edits) = edits.get_mut(fragment.part) {
-                let new = fragment.encode(new);
-                edits.push(Replacement::new(fragment.part_range.clone(), new));
-            }
+            new.extend_from_slice(&self.bytes[copied_to..text_range.end]);
+            let part_range = fragment.part_range.start as usize..fragment.part_range.end as usize;
+            let replacement = Replacement::new(part_range, fragment.encode(new));
+            let edits = edits.entry(fragment.part as usize).or_default();
+            edits.push(replacement);
         }
     }
 }

@@ -31,9 +31,9 @@ fn redact_parts(parts: &[String], format: PartFormat, secrets: &Secrets) -> Vec<
     let rules = rules();
     let parts: Vec<_> = parts.iter().map(|part| Bytes::from(part.clone())).collect();
     let redaction = Redaction::new(&rules, secrets, Purpose::Write);
-    let once = redaction.redact_across_parts(&parts, format).value;
+    let once = redaction.redact_across_parts(parts.clone(), format).value;
     assert_eq!(
-        redaction.redact_across_parts(&once, format).value,
+        redaction.redact_across_parts(once.clone(), format).value,
         once,
         "a second pass changes the parts"
     );
@@ -172,7 +172,7 @@ fn keeps_parts_without_secrets() {
     let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
     for format in [PartFormat::Events, PartFormat::Lines, PartFormat::Messages] {
         assert_eq!(
-            redaction.redact_across_parts(&invalid, format).value,
+            redaction.redact_across_parts(invalid.clone(), format).value,
             invalid
         );
     }
@@ -189,7 +189,7 @@ fn finds_known_secrets_in_binary_parts() {
         .collect();
     let rules = rules();
     let redaction = Redaction::new(&rules, &secrets, Purpose::Write);
-    let found = redaction.redact_across_parts(&parts, PartFormat::Messages);
+    let found = redaction.redact_across_parts(parts.clone(), PartFormat::Messages);
     assert_eq!(found.value[0], b"\xff\xfe<token-1>".as_slice());
     assert_eq!(found.value[1], b"\xff".as_slice());
     assert_eq!(found.counts.values().sum::<u64>(), 1);
@@ -252,7 +252,7 @@ fn finds_secrets_split_between_text_and_binary_parts() {
             ];
             for pair in pairs {
                 let parts: Vec<_> = pair.into_iter().map(Bytes::from).collect();
-                let redacted = redaction.redact_across_parts(&parts, format).value;
+                let redacted = redaction.redact_across_parts(parts.clone(), format).value;
                 assert_eq!(redacted.len(), parts.len());
                 let read = redacted.concat();
                 assert!(
@@ -278,7 +278,7 @@ fn accepts_boundaries_within_a_character() {
         let secrets = Secrets::default();
         secrets.register("known", b"sk-ant-c4N4ryV4lu3-0123456789");
         let redacted = Redaction::new(&rules, &secrets, Purpose::Write)
-            .redact_across_parts(&parts, PartFormat::Messages);
+            .redact_across_parts(parts.to_vec(), PartFormat::Messages);
         let secret = text.find("sk-").unwrap();
         let crosses = (secret + 1..text.len() - 2).contains(&at);
         let remains = secrets

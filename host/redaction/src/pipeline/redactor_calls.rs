@@ -64,10 +64,11 @@ impl<R: Redactor> RedactorCalls<'_, R> {
         for redactor in &self.redactors {
             match stream.as_mut().map(|stream| &mut stream.content) {
                 Some(StreamContent::Chunks(_, chunks)) => {
-                    let parts = chunk_bodies(response.body.to_bytes(), chunks).collect();
+                    let body = response.body.to_bytes();
+                    let parts = chunk_bodies(body.clone(), chunks).collect();
                     let to_part = |bytes| event(&parent, bytes);
                     let redacted = self.redact_parts(redactor, to_part, parts)?;
-                    response.body = Content::Inline(join_chunks(&redacted, chunks));
+                    response.body = Content::Inline(join_chunks(&body, &redacted, chunks));
                 }
                 Some(StreamContent::Messages(protocol, messages)) => {
                     for side in [Side::Client, Side::Server] {

@@ -78,24 +78,24 @@ impl<'a> RuleApplier<'a> {
         body: &Content,
         chunks: &mut Vec<Chunk>,
     ) -> Bytes {
-        let parts: Vec<_> = chunk_bodies(body.to_bytes(), chunks).collect();
+        let body = body.to_bytes();
+        let parts: Vec<_> = chunk_bodies(body.clone(), chunks).collect();
         let redacted = match kind {
-            ChunkKind::Event => self.redact_chunks(PartFormat::Events, content_type, &parts),
-            ChunkKind::Line => self.redact_chunks(PartFormat::Lines, content_type, &parts),
-            ChunkKind::Raw => self.redact_raw_chunks(content_type, parts),
+            ChunkKind::Event => self.redact_chunks(PartFormat::Events, content_type, parts),
+            ChunkKind::Line => self.redact_chunks(PartFormat::Lines, content_type, parts),
+            ChunkKind::Raw => self.redact_raw_chunks(content_type, &body, parts),
         };
-        join_chunks(&redacted, chunks)
+        join_chunks(&body, &redacted, chunks)
     }
 
     fn redact_chunks(
         &mut self,
         format: PartFormat,
         content_type: Option<&str>,
-        chunks: &[Bytes],
+        chunks: Vec<Bytes>,
     ) -> Vec<Bytes> {
-        let chunks = self.redact_across_parts(chunks, format);
-        let mut redacted = Vec::with_capacity(chunks.len());
-        for chunk in chunks {
+        let mut chunks = self.redact_across_parts(chunks, format);
+        for chunk in &mut chunks {
             // The line end is kept out: a secret without an end would extend to it.
             let end = chunk
                 .iter()
@@ -103,16 +103,22 @@ impl<'a> RuleApplier<'a> {
             let content = chunk.slice(..end.map_or(0, |last| last + 1));
             let outcome = self.redaction.redact_body(content_type, &content);
             let new = self.count(outcome);
-            redacted.push(Bytes::from([&new[..], &chunk[content.len()..]].concat()));
+            if new != content {
+                *chunk = [&new[..], &chunk[content.len()..]].concat().into();
+            }
         }
-        self.redact_across_parts(&redacted, format)
+        self.redact_across_parts(chunks, format)
     }
 
     /// Raw chunks are arbitrary slices, so the body is redacted as a whole. From the first chunk on
     /// that differs, the rest is one chunk.
-    fn redact_raw_chunks(&mut self, content_type: Option<&str>, chunks: Vec<Bytes>) -> Vec<Bytes> {
-        let whole = Bytes::from(chunks.concat());
-        let outcome = self.redaction.redact_body(content_type, &whole);
+    fn redact_raw_chunks(
+        &mut self,
+        content_type: Option<&str>,
+        whole: &Bytes,
+        chunks: Vec<Bytes>,
+    ) -> Vec<Bytes> {
+        let outcome = self.redaction.redact_body(content_type, whole);
         let new = self.count(outcome);
         if new == whole {
             return chunks;
@@ -178,14 +184,14 @@ impl<'a> RuleApplier<'a> {
             let parts: Vec<_> = inline_payloads(messages, side)
                 .map(|bytes| bytes.clone())
                 .collect();
-            let parts = self.redact_across_parts(&parts, PartFormat::Messages);
+            let parts = self.redact_across_parts(parts, PartFormat::Messages);
             for (bytes, part) in inline_payloads(messages, side).zip(parts) {
                 *bytes = part;
             }
         }
     }
 
-    fn redact_across_parts(&mut self, parts: &[Bytes], format: PartFormat) -> Vec<Bytes> {
+    fn redact_across_parts(&mut self, parts: Vec<Bytes>, format: PartFormat) -> Vec<Bytes> {
         let outcome = self.redaction.redact_across_parts(parts, format);
         self.count(outcome)
     }
