@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::unmatched::{Unmatched, explain};
-use crate::handler::{Endpoint, ExchangeError, RequestContext, Snapshot};
+use crate::handler::{BodyWorkers, Endpoint, ExchangeError, RequestContext, Snapshot};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
 use crate::session::{
     ClaimedEntry, Entry, Outcome, ReceivedMessage, ReplayQueue, Session, violation_key,
@@ -32,6 +32,8 @@ pub(super) struct ConversationCursor {
     /// Keys of the recorded client messages.
     expected_keys: Arc<[u128]>,
     timing: Timing,
+    /// Threads that read stored messages.
+    reads: BodyWorkers,
     /// The next recorded message.
     position: usize,
     /// The number of client messages before `position`.
@@ -73,6 +75,7 @@ impl ConversationCursor {
             claimed: Some(claimed),
             expected_keys,
             timing: context.snapshot.config.timing,
+            reads: context.handler.shared.body_reads.clone(),
             position: 0,
             client_messages_passed: 0,
             received_keys: Vec::new(),
@@ -144,8 +147,9 @@ impl ConversationCursor {
             return Ok(bytes.clone());
         }
         let (lookup, payload) = (Arc::clone(&self.lookup), payload.clone());
-        let read = tokio::task::spawn_blocking(move || lookup.index.read_payload(&payload));
-        read.await.map_err(std::io::Error::other)?
+        let read = self.reads.run(move || lookup.index.read_payload(&payload));
+        read.await
+            .map_err(|error| std::io::Error::other(error.to_string()))?
     }
 
     /// The client has sent a message.

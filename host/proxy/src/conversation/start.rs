@@ -82,7 +82,7 @@ async fn start_replay(
         // The recorded upstream rejected the handshake.
         return replay::serve_hit(context, claimed, &ClientCapabilities::of(&request)).await;
     }
-    let expected_keys = load_expected_keys(&lookup, &claimed, Protocol::WebSocket).await?;
+    let expected_keys = load_expected_keys(context, &lookup, &claimed, Protocol::WebSocket).await?;
     let (fields, deflate) = negotiate(&entry.response.fields, request.headers());
     let response = ClientHandshake::of(&request).accept_response(fields);
     let conversation = (queue, claimed, expected_keys);

@@ -129,22 +129,32 @@ impl RequestContext<'_> {
     }
 
     /// The index of the session. A session that is replayed for the first time is read on a
-    /// blocking thread.
+    /// blocking thread, for which its other requests wait without one.
     pub(crate) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
-        let known = self.snapshot.index(self.session.name());
-        if let Some(index) = known.filter(|index| index.is_of(&self.session)) {
+        if let Some(index) = self.built_index() {
+            self.update_index(&index).await?;
+            return Ok(index);
+        }
+        let turn = self.session.index_turn().await;
+        if let Some(index) = self.built_index() {
+            drop(turn);
             self.update_index(&index).await?;
             return Ok(index);
         }
         let (snapshot, session) = (Arc::clone(&self.snapshot), Arc::clone(&self.session));
         let sessions = Arc::clone(&self.handler.shared.sessions);
         let span = self.trace.span();
-        let built = tokio::task::spawn_blocking(move || {
+        let loads = &self.handler.shared.session_loads;
+        let load = move || {
+            let _turn = turn;
             span.in_scope(|| snapshot.make_index(&sessions, &session))
-        });
-        built
-            .await
-            .map_err(|error| ExchangeError::Internal(error.to_string()))?
+        };
+        loads.run(load).await?
+    }
+
+    fn built_index(&self) -> Option<Arc<Index>> {
+        let known = self.snapshot.index(self.session.name());
+        known.filter(|index| index.is_of(&self.session))
     }
 
     /// Counts an error that the client receives, unless it is counted with the exchange.
