@@ -10,6 +10,7 @@ pub(crate) mod allocation;
 mod bodies;
 mod inputs;
 mod keys;
+mod peak;
 mod redaction;
 mod transcripts;
 

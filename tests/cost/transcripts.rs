@@ -77,7 +77,13 @@ fn chunks() -> Vec<Shape> {
                     at: end * 100_000,
                 })
                 .collect();
-            split_body(kind, &Bytes::copy_from_slice(body), &arrivals, 50_000)
+            split_body(
+                kind,
+                &Bytes::copy_from_slice(body),
+                &arrivals,
+                50_000,
+                usize::MAX,
+            )
         }));
     }
     shapes

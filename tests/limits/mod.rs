@@ -14,5 +14,7 @@ mod recovery;
 mod requests;
 mod slow_bodies;
 mod sources;
+mod stored_bodies;
+mod together;
 mod upstream;
 mod waiting;

@@ -63,6 +63,34 @@ fn decompression_is_limited() {
     assert_eq!(report.recorded, 1, "{report:#?}");
 }
 
+#[test]
+fn a_stream_above_recorded_chunks_is_not_recorded() {
+    let lines = |count: usize| {
+        let body = "{}\n".repeat(count);
+        move |_: &origin::Seen| {
+            origin::bytes(body.clone().into_bytes()).header("content-type", "application/x-ndjson")
+        }
+    };
+    let origin = origin::new()
+        .route("/101", lines(101))
+        .route("/100", lines(100))
+        .start();
+    let gateway = gateway::record(&origin)
+        .section("[limits]\nrecorded_chunks = 100")
+        .start();
+    let client = client::http1(&gateway);
+    for (target, size) in [("/101", 303), ("/100", 300)] {
+        assert_eq!(client.get(target).body.len(), size);
+    }
+    let report = gateway.finish();
+    assert_eq!(report.recorded, 1, "{report:#?}");
+    let reason = reason(&report.counted(Defect::Partial));
+    assert!(
+        reason.contains("more than 100 events") && reason.contains("limits.recorded_chunks"),
+        "{reason}"
+    );
+}
+
 /// Responds with 640 KiB, and with the rest when the gate opens.
 fn half(gate: &Gate) -> impl Fn(&origin::Seen) -> origin::Reply + use<> {
     let held = gate.clone();

@@ -43,12 +43,16 @@ const BLANK_CHUNK: usize = 4096;
 /// If the kind of chunks is unknown, pauses of at least `pause` microseconds separate them. None if
 /// the body is a single chunk: then it is not a stream. The chunks depend on the body alone if
 /// their kind is known, so that two recordings of the same body have the same.
+///
+/// # Errors
+/// If there are more than `most` chunks.
 pub fn split_body(
     kind: Option<ChunkKind>,
     body: &Bytes,
     arrivals: &[Arrival],
     pause: u64,
-) -> Option<StreamContent> {
+    most: usize,
+) -> Result<Option<StreamContent>, TooManyChunks> {
     let arrived = arrivals
         .iter()
         .filter(|arrival| arrival.side == Side::Server);
@@ -72,7 +76,7 @@ pub fn split_body(
         Some(ChunkKind::Raw) | None => {
             let sizes = sizes_between_pauses(arrived.clone(), pause);
             if sizes.len() < 2 {
-                return None;
+                return Ok(None);
             }
             (ChunkKind::Raw, Box::new(sizes.into_iter()))
         }
@@ -88,10 +92,18 @@ pub fn split_body(
             size: size as u64,
         }
     });
-    let mut chunks: Vec<_> = timed.collect();
+    let mut chunks: Vec<_> = timed.take(most.saturating_add(1)).collect();
+    if chunks.len() > most {
+        return Err(TooManyChunks(most));
+    }
     chunks.shrink_to_fit();
-    Some(StreamContent::Chunks(kind, chunks))
+    Ok(Some(StreamContent::Chunks(kind, chunks)))
 }
+
+/// A body has too many chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the response has more than {0} events, lines or chunks")]
+pub struct TooManyChunks(usize);
 
 /// Joins blank chunks that follow each other, beyond [`MAX_BLANKS`]. A body of line ends would
 /// otherwise have a chunk for each byte.
@@ -200,7 +212,7 @@ mod tests {
         arrivals: &[(u64, u64)],
     ) -> Vec<(u64, u64)> {
         let body = Bytes::from_static(body.as_bytes());
-        match split_body(kind, &body, &arrived(arrivals), 50) {
+        match split_body(kind, &body, &arrived(arrivals), 50, 100).unwrap() {
             Some(StreamContent::Chunks(_, chunks)) => {
                 chunks.iter().map(|it| (it.size, it.at)).collect()
             }
@@ -220,7 +232,7 @@ mod tests {
     fn many_blank_chunks_in_a_row_are_joined() {
         let count = |kind, body: String| {
             let body = Bytes::from(body);
-            match split_body(Some(kind), &body, &[], 50) {
+            match split_body(Some(kind), &body, &[], 50, 5000).unwrap() {
                 Some(StreamContent::Chunks(_, chunks)) => {
                     let sum: u64 = chunks.iter().map(|chunk| chunk.size).sum();
                     assert_eq!(sum, body.len() as u64);
@@ -245,6 +257,15 @@ mod tests {
             );
             assert_eq!(count(kind, other.repeat(3000)), 3000);
         }
+    }
+
+    #[test]
+    fn chunks_are_counted() {
+        let body = Bytes::from_static(b"1\n2\n3\n");
+        let split = |most| split_body(Some(ChunkKind::Line), &body, &[], 50, most);
+        assert!(split(3).is_ok());
+        let error = split(2).unwrap_err();
+        assert!(error.to_string().contains("more than 2"), "{error}");
     }
 
     #[test]

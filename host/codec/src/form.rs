@@ -17,13 +17,17 @@ pub struct Pair {
 
 /// Parses a query without `?`, or a body, into pairs. Empty pairs are skipped.
 pub fn parse(text: &[u8]) -> Vec<Pair> {
+    pairs(text).collect()
+}
+
+/// The same pairs one by one: all at once may take ten times the memory of the text.
+pub fn pairs(text: &[u8]) -> impl Iterator<Item = Pair> {
     let mut start = 0;
-    let pairs = text.split(|byte| *byte == b'&').filter_map(|pair| {
+    text.split(|byte| *byte == b'&').filter_map(move |pair| {
         let from = start;
         start += pair.len() + 1;
         (!pair.is_empty()).then(|| parse_pair(pair, from))
-    });
-    pairs.collect()
+    })
 }
 
 fn parse_pair(pair: &[u8], from: usize) -> Pair {

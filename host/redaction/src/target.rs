@@ -32,42 +32,37 @@ impl RedactionPass<'_> {
 
     pub(super) fn redact_query(&mut self, query: &str) -> Option<String> {
         let rules = self.rules;
-        self.redact_pairs(query, &form::parse(query.as_bytes()), &rules.query)
+        self.redact_pairs(query, form::pairs(query.as_bytes()), &rules.query)
     }
 
     /// The decoded parameters of a redacted query.
     pub(super) fn redact_parameters(&mut self, query: &str) -> Vec<(String, String)> {
         let rules = self.rules;
-        let mut pairs = form::parse(query.as_bytes());
-        if let Some(new) = self.redact_pairs(query, &pairs, &rules.query) {
-            pairs = form::parse(new.as_bytes());
-        }
-        pairs
-            .into_iter()
-            .map(|pair| (pair.name, pair.value))
-            .collect()
+        let new = self.redact_pairs(query, form::pairs(query.as_bytes()), &rules.query);
+        let pairs = form::pairs(new.as_deref().unwrap_or(query).as_bytes());
+        pairs.map(|pair| (pair.name, pair.value)).collect()
     }
 
     pub(super) fn redact_form(&mut self, text: &str) -> Option<String> {
         let rules = self.rules;
-        self.redact_pairs(text, &form::parse(text.as_bytes()), &rules.form)
+        self.redact_pairs(text, form::pairs(text.as_bytes()), &rules.form)
     }
 
     /// Redacts the values that rules name, then the other decoded values, then the encoded text.
     fn redact_pairs(
         &mut self,
         text: &str,
-        pairs: &[form::Pair],
+        pairs: impl Iterator<Item = form::Pair>,
         rules: &NameMap<Rule>,
     ) -> Option<String> {
-        let named = pairs.iter().filter_map(|pair| {
+        let named = pairs.filter_map(|pair| {
             let new = match rules.get(&pair.name) {
                 Some(rule) => {
                     placeholder::encoded(&self.placeholder_for(rule, pair.value.as_bytes())?)
                 }
                 None => form::encode_component(&self.redact_pair_value(&pair.value)?),
             };
-            Some(Replacement::new(pair.value_span.clone(), new))
+            Some(Replacement::new(pair.value_span, new))
         });
         let named = splice::text(text, named.collect());
         let rest = self.redact_free_text(

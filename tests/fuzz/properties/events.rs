@@ -92,7 +92,9 @@ fn in_pieces(input: &[u8]) {
         })
         .collect();
     for unit in [None, Some(ChunkKind::Event), Some(ChunkKind::Line)] {
-        let Some(StreamContent::Chunks(_, pieces)) = split_body(unit, &body, &arrivals, 5) else {
+        let Some(StreamContent::Chunks(_, pieces)) =
+            split_body(unit, &body, &arrivals, 5, usize::MAX).unwrap()
+        else {
             continue;
         };
         assert!(pieces.is_sorted_by_key(|piece| piece.at));

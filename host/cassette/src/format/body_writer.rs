@@ -85,9 +85,28 @@ fn write_text(writer: &mut JsonWriter<'_>, text: &str) {
         return writer.string("text", text);
     }
     writer.open("text", b'[');
-    text.split_inclusive('\n')
-        .for_each(|line| writer.item(line));
+    items(text).for_each(|item| writer.item(item));
     writer.close(b']');
+}
+
+/// Empty lines in a row that are items of their own.
+const MAX_EMPTY: usize = 32;
+
+/// The lines of a text. Of many empty ones in a row, the last item has all that are left: an item
+/// takes more than ten bytes.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    let (mut rest, mut empty) = (text, 0);
+    std::iter::from_fn(move || {
+        let line = rest.split_inclusive('\n').next()?;
+        empty = if line == "\n" { empty + 1 } else { 0 };
+        let size = match empty > MAX_EMPTY {
+            true => rest.len() - rest.trim_start_matches('\n').len(),
+            false => line.len(),
+        };
+        let (item, after) = rest.split_at(size);
+        rest = after;
+        Some(item)
+    })
 }
 
 /// False if every escaped surrogate is part of a pair (RFC 8259, section 7).
@@ -119,3 +138,20 @@ fn json_depth(json: &str) -> usize {
 /// Common JSON readers stop at 128 or 256 levels, and an exchange adds up to four levels of its
 /// own.
 const MAX_DEPTH: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_empty_lines_are_one_item() {
+        let count = |text: &str| {
+            let joined: String = items(text).collect();
+            assert_eq!(joined, text);
+            items(text).count()
+        };
+        assert_eq!(count("a\n\nb"), 3);
+        assert_eq!(count(&"\n".repeat(MAX_EMPTY)), MAX_EMPTY);
+        assert_eq!(count(&("\n".repeat(1000) + "b\n\n")), MAX_EMPTY + 3);
+    }
+}

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use jiter::{Jiter, Peek};
 
 use super::pointer::{Pointer, Step, index};
+use super::word_table::WordTable;
 
 /// Maximum nesting of values.
 pub const MAX_DEPTH: usize = 128;
@@ -22,7 +23,7 @@ pub struct Document {
     /// The start of each value in the order of the text, and before a member that of its name. The
     /// start of an object or array is followed by its end in the text and by the index in this
     /// table of what follows its last descendant.
-    table: Vec<u32>,
+    table: WordTable,
 }
 
 /// A value of a document.
@@ -67,7 +68,7 @@ impl Document {
         let mut parser = Parser {
             text: &text,
             jiter: Jiter::new(&text),
-            table: Vec::new(),
+            table: WordTable::default(),
         };
         let peek = parser.jiter.peek().ok()?;
         parser.value(peek, MAX_DEPTH)?;
@@ -89,7 +90,7 @@ impl Document {
 
     /// The size of the table in bytes.
     pub fn table_size(&self) -> usize {
-        self.table.len() * size_of::<u32>()
+        self.table.size()
     }
 
     /// Every value at a pointer, in the order of the text. A `*` or a repeated name may match
@@ -103,9 +104,7 @@ impl Document {
     }
 
     fn word(&self, at: usize) -> usize {
-        self.table
-            .get(at)
-            .map_or(self.text.len(), |it| *it as usize)
+        self.table.get(at).map_or(self.text.len(), |it| it as usize)
     }
 
     fn byte(&self, at: usize) -> u8 {
@@ -310,7 +309,7 @@ const CONTAINER_WORDS: usize = 3;
 struct Parser<'a> {
     text: &'a [u8],
     jiter: Jiter<'a>,
-    table: Vec<u32>,
+    table: WordTable,
 }
 
 impl Parser<'_> {
@@ -321,15 +320,16 @@ impl Parser<'_> {
         self.push(start)?;
         match peek {
             Peek::Object | Peek::Array => {
-                self.table.extend([0; CONTAINER_WORDS - 1]);
+                (1..CONTAINER_WORDS).for_each(|_| self.table.push(0));
                 let depth = depth.checked_sub(1)?;
                 if peek == Peek::Object {
                     self.members(depth)?;
                 } else {
                     self.elements(depth)?;
                 }
-                self.table[at + 1] = self.jiter.current_index().try_into().ok()?;
-                self.table[at + 2] = self.table.len().try_into().ok()?;
+                let end = self.jiter.current_index().try_into().ok()?;
+                self.table.set(at + 1, end);
+                self.table.set(at + 2, self.table.len().try_into().ok()?);
             }
             Peek::String => drop(self.jiter.known_str().ok()?),
             Peek::True | Peek::False => drop(self.jiter.known_bool(peek).ok()?),

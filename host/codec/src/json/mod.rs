@@ -4,6 +4,7 @@ mod document;
 mod pointer;
 #[cfg(test)]
 mod tests;
+mod word_table;
 
 pub use document::{Document, Elements, Found, Kind, MAX_DEPTH, Member, Members, Node};
 pub use pointer::{Pointer, PointerError, Step, escape};

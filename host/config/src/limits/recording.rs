@@ -62,10 +62,14 @@ macro_rules! recording_limits {
     open_cassettes: usize = 64, Count(1..=10_000), RestartOnly,
         "each takes a descriptor";
     /// Decoded size of all messages of one stream. An exchange with more is not recorded.
-    decompressed_stream: usize = 256 * MIB, Bytes(MIB..=64 * GIB), RestartOnly,
-        "equals `memory`";
-    /// Size of a request body from which it is redacted and compared on a thread of its own, with
-    /// twice its size reserved in `memory`.
+    decompressed_stream: usize = 64 * MIB, Bytes(MIB..=64 * GIB), RestartOnly,
+        "equals `decompressed_body`";
+    /// Events, lines or chunks of one response. An exchange with more is not recorded.
+    recorded_chunks: usize = 1_000_000, Count(1..=1_000_000_000), RestartOnly,
+        "each takes some 100 bytes of memory while it is redacted";
+    /// Size of a body from which work on it counts in `memory`: three times the size of a request
+    /// that is redacted and compared, on a thread of its own, and four times that of an exchange
+    /// that is recorded.
     offload_size: usize = 256 * KIB, Bytes(KIB..=GIB),
         "some 2 ms of processor time, for which other requests of the thread would wait";
     /// Memory for comparing a request with recorded ones in the report of a miss. A body that takes

@@ -21,7 +21,7 @@ use ouli_net::upstream::{PinnedConnection, UpstreamClient};
 
 /// Memory for redacting and comparing a body, as a multiple of its size: a copy without secrets,
 /// and the positions of its JSON values.
-const WORK_MEMORY: usize = 2;
+const WORK_MEMORY: usize = 3;
 
 /// Everything that one request uses, from the same snapshot.
 pub(crate) struct RequestContext<'a> {
@@ -76,14 +76,8 @@ impl RequestContext<'_> {
             return Ok((work(), None));
         }
         let shared = &self.handler.shared;
-        let mut memory = shared.budget.request_reservation();
-        let needed = size.saturating_mul(WORK_MEMORY);
-        let mut wait = shared.budget.wait(limits.memory_wait_timeout);
-        let has_room = memory.can_ever_fit(needed)
-            && poll_fn(|cx| wait.poll(cx, || memory.try_grow(needed))).await;
-        if !has_room {
-            return Err(ExchangeError::MemoryLimit);
-        }
+        let work_memory = size.saturating_mul(WORK_MEMORY);
+        let memory = self.reserve(work_memory, size).await?;
         let span = self.trace.span();
         let result = shared.body_workers.run(move || span.in_scope(work)).await;
         Ok((result?, Some(memory)))
@@ -119,6 +113,26 @@ impl RequestContext<'_> {
         let index = Arc::clone(index);
         self.work_on_bodies(new.size(), move || index.add(new))
             .await
+    }
+
+    /// Reserves memory for work on one body, or for its bytes, until the reservation is dropped.
+    /// The largest bodies reserve half of the limit, so that one of them is worked on at once, and
+    /// memory is left for all others. The request holds `held` bytes already.
+    ///
+    /// # Errors
+    /// If there is not enough memory within `limits.memory_wait_timeout`.
+    pub(crate) async fn reserve(
+        &self,
+        bytes: usize,
+        held: usize,
+    ) -> Result<MemoryReservation, ExchangeError> {
+        let budget = &self.handler.shared.budget;
+        let mut memory = budget.request_reservation();
+        let bytes = bytes.min(budget.largest_work());
+        let mut wait = budget.wait(self.snapshot.config.limits.memory_wait_timeout);
+        let has_room = memory.can_ever_fit(bytes.saturating_add(held))
+            && poll_fn(|cx| wait.poll(cx, || memory.try_grow(bytes))).await;
+        has_room.then_some(memory).ok_or(ExchangeError::MemoryLimit)
     }
 
     /// The error that the client receives instead of this one: a request that did not arrive is the

@@ -1,6 +1,7 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
 mod client_capabilities;
+mod counted_bytes;
 mod decoding_bounds;
 mod early_leave;
 mod early_replay;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::counted_bytes::counted;
 use super::representation::Representation;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::Entry;
@@ -66,19 +67,28 @@ pub(super) async fn recorded_body(
     }
 }
 
+/// Reads a body. A large one from a file counts in `limits.memory` until it is sent.
 async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, ExchangeError> {
-    let digest = match content {
+    let (digest, size) = match content {
         Content::Inline(bytes) => return Ok(bytes.clone()),
-        Content::Stored { digest, .. } => digest.to_owned(),
+        Content::Stored { digest, size } => (digest.to_owned(), *size),
+    };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let is_large = size >= context.snapshot.config.limits.offload_size;
+    let memory = match is_large {
+        true => Some(context.reserve(size, 0).await?),
+        false => None,
     };
     let folder = Arc::clone(context.handler.shared.sessions.folder());
     let session = Arc::clone(context.session.name());
     let reads = &context.handler.shared.body_reads;
-    let read = reads
-        .run(move || folder.read_body(&session, &digest))
-        .await?;
-    read.map_err(|error| {
+    let read = reads.run(move || folder.read_body(&session, &digest));
+    let bytes = read.await?.map_err(|error| {
         ExchangeError::Cassette(format!("a recorded body cannot be read: {error}"))
+    })?;
+    Ok(match memory {
+        Some(memory) => counted(bytes, memory),
+        None => bytes,
     })
 }
 
@@ -91,7 +101,7 @@ async fn run(
     let result = if size <= MAX_INLINE_WORK {
         work()
     } else {
-        context.handler.shared.body_workers.run(work).await?
+        context.handler.shared.body_reads.run(work).await?
     };
     result.map_err(|error| ExchangeError::Internal(error.to_string()))
 }

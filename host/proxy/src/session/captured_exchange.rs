@@ -18,6 +18,13 @@ pub struct CapturedExchange {
     pub failure: Option<Failure>,
 }
 
+impl CapturedExchange {
+    /// The size in bytes of both bodies.
+    pub(super) fn size(&self) -> usize {
+        self.request.body.inline().len() + self.response.body.inline().len()
+    }
+}
+
 /// How the bytes of a stream arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamCapture {

@@ -13,7 +13,7 @@ use super::websocket_exchange;
 use ouli_codec::content_coding::{self, CodingError};
 use ouli_codec::{chunks, grpc};
 use ouli_config::Defect;
-use ouli_message::stream::{Arrival, Ending, Protocol, Stream, StreamContent};
+use ouli_message::stream::{Arrival, ChunkKind, Ending, Protocol, Stream, StreamContent};
 use ouli_message::{CodedBody, Content, Exchange, Fields, Request, Response};
 
 /// If the kind of chunk is not known, a pause of this many microseconds separates two chunks.
@@ -58,8 +58,7 @@ pub(super) fn decode_exchange(
                     form = decode_response_body(&mut response, &mut arrivals, bounds)?;
                 }
                 let body = response.body.to_bytes();
-                let content = chunks::split_body(unit, &body, &arrivals, CHUNK_GAP_MICROS);
-                let stream = content.map(|content| Stream {
+                let stream = split_body(unit, &body, &arrivals, limits)?.map(|content| Stream {
                     content,
                     ending: capture.ending,
                 });
@@ -93,6 +92,20 @@ pub(super) fn decode_exchange(
         tags: Vec::new(),
     };
     Ok((exchange, form))
+}
+
+/// The chunks of a body.
+fn split_body(
+    unit: Option<ChunkKind>,
+    body: &Bytes,
+    arrivals: &[Arrival],
+    limits: &RecorderLimits,
+) -> Result<Option<StreamContent>, Outcome> {
+    let content = chunks::split_body(unit, body, arrivals, CHUNK_GAP_MICROS, limits.chunks);
+    content.map_err(|error| {
+        let reason = format!("{error} (limits.recorded_chunks)");
+        Outcome::Failed(Defect::Partial, reason)
+    })
 }
 
 /// Decodes the body of a request. The trailer fields of its coding become its own.

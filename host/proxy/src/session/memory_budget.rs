@@ -110,6 +110,12 @@ impl MemoryBudget {
         self.0.recording.limit
     }
 
+    /// The most that work on one body reserves: half of the limit, so that no two of the largest
+    /// are worked on at once.
+    pub fn largest_work(&self) -> usize {
+        self.0.total.limit / 2
+    }
+
     /// True if so much memory is reserved that reading should pause.
     pub fn above_soft_limit(&self) -> bool {
         self.0.total.is_above(SOFT_LIMIT_PERCENT)
@@ -164,6 +170,11 @@ impl UsageCounter {
         updated.is_ok()
     }
 
+    fn free(&self) -> usize {
+        let used = self.used.load(Ordering::SeqCst);
+        self.limit.saturating_sub(used)
+    }
+
     fn is_above(&self, percent: u128) -> bool {
         let used = self.used.load(Ordering::SeqCst) as u128;
         used * 100 >= self.limit as u128 * percent
@@ -184,6 +195,17 @@ impl MemoryReservation {
         }
         self.bytes += bytes;
         true
+    }
+
+    /// Reserves so many more bytes, or as many of them as the limits leave.
+    pub fn grow_as_far_as_free(&mut self, bytes: usize) {
+        let state = &self.budget.0;
+        let free = match self.purpose {
+            Purpose::Request => state.total.free(),
+            Purpose::Recording => state.total.free().min(state.recording.free()),
+        };
+        // If another one takes them meanwhile, there is no more room for these.
+        self.try_grow(bytes.min(free));
     }
 
     /// Changes the purpose from responding to recording; false if that exceeds the recording limit.
@@ -291,77 +313,4 @@ impl Drop for MemoryWait {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LONG_TIMEOUT: Duration = Duration::from_secs(60);
-
-    #[test]
-    fn dropped_reservations_are_released() {
-        let budget = MemoryBudget::new(1000, 10);
-        let (mut one, mut two) = (
-            budget.recording_reservation(),
-            budget.recording_reservation(),
-        );
-        assert!(one.try_grow(6));
-        assert!(!two.try_grow(5));
-        assert!(two.try_grow(4));
-        drop(one);
-        assert!(two.try_grow(6));
-        assert!(!two.try_grow(1));
-        assert!(!two.can_ever_fit(1));
-        assert_eq!(budget.used(), 10);
-        two.resize(3);
-        assert_eq!(budget.used(), 3);
-    }
-
-    #[test]
-    fn recording_alone_never_reaches_the_soft_limit() {
-        let budget = MemoryBudget::new(1000, 1000);
-        let mut recording = budget.recording_reservation();
-        assert!(recording.try_grow(750));
-        assert!(!recording.try_grow(1));
-        assert!(!budget.above_soft_limit());
-        let mut body = budget.request_reservation();
-        assert!(body.try_grow(149));
-        assert!(!budget.above_soft_limit());
-        assert!(body.try_grow(1));
-        assert!(budget.above_soft_limit() && !budget.above_hard_limit());
-        body.force_grow(80);
-        assert!(budget.above_hard_limit());
-        assert!(
-            !body.try_move_to_recording(),
-            "the recording limit is reached"
-        );
-        drop(recording);
-        assert!(body.try_move_to_recording());
-        assert!(
-            !budget.recording_reservation().try_grow(521),
-            "230 of 750 bytes are reserved"
-        );
-        drop(body);
-        assert_eq!(budget.used(), 0);
-        assert!(budget.recording_reservation().try_grow(750));
-    }
-
-    #[tokio::test]
-    async fn waits_end_when_memory_is_released_or_on_timeout() {
-        let budget = MemoryBudget::new(100, 75);
-        let mut full = budget.request_reservation();
-        full.force_grow(95);
-        assert!(
-            !budget
-                .wait_below_soft_limit(Duration::from_millis(20))
-                .await
-        );
-        let waiting = budget.clone();
-        let (has_room, ()) = tokio::join!(waiting.wait_below_soft_limit(LONG_TIMEOUT), async {
-            tokio::task::yield_now().await;
-            full.resize(91);
-            tokio::task::yield_now().await;
-            full.resize(50);
-        });
-        assert!(has_room);
-        assert_eq!(budget.0.waiters.load(Ordering::SeqCst), 0);
-    }
-}
+mod tests;

@@ -12,7 +12,12 @@ pub struct RecorderLimits {
     pub decoded: content_coding::Bounds,
     /// Maximum size in bytes of all decoded messages of one conversation.
     pub decoded_stream: u64,
-    /// Maximum size in bytes of decoded exchanges that are not yet written.
+    /// Maximum number of events, lines or chunks of one body.
+    pub chunks: usize,
+    /// Size in bytes from which the memory for work on an exchange is counted.
+    pub offload_size: usize,
+    /// Maximum size in bytes of decoded exchanges that are not yet written, and of the memory for
+    /// work on the one that is recorded.
     pub unwritten_bytes: usize,
     /// Maximum size in bytes of a body that stays in memory after it was written.
     pub inline_body: usize,
@@ -27,6 +32,8 @@ impl From<&Limits> for RecorderLimits {
                 ratio: limits.decompression_ratio as u64,
             },
             decoded_stream: limits.decompressed_stream as u64,
+            chunks: limits.recorded_chunks,
+            offload_size: limits.offload_size,
             unwritten_bytes: limits.recording_memory,
             inline_body: limits.inline_body,
         }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::captured_exchange::CapturedExchange;
 use super::entry::Entry;
+use super::job_memory::{self, JobMemory};
 use super::memory_budget::MemoryReservation;
 use super::outcome::Outcome;
 use super::pending_writes::{PendingKey, UnwrittenExchange};
@@ -22,10 +23,10 @@ use super::stale_digests::OriginalBodies;
 #[cfg(test)]
 use super::test_exchange;
 use super::unwritten_bytes::{AcquiredBytes, UnwrittenBytes};
-use super::{exchange_builder, outcome_log, record_check, truncated_body, truncated_request};
-use ouli_cassette::{
-    Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer, body_digest,
+use super::{
+    exchange_builder, outcome_log, record_check, stored_bodies, truncated_body, truncated_request,
 };
+use ouli_cassette::{Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer};
 use ouli_config::Defect;
 use ouli_message::error_chain::error_chain;
 use ouli_message::{CodedBody, Content, Exchange};
@@ -72,8 +73,11 @@ impl<'a> RecorderWorker<'a> {
             known: None,
             inline_body: self.limits.inline_body,
         };
+        let limits = (self.limits.unwritten_bytes, self.limits.offload_size);
+        let mut memory = JobMemory::new(job.reservations, self.unwritten.begin(), limits);
         let begun = session.secrets().begin_exchange();
-        let exchange = self.redacted_exchange(&session, &job.plugins, job.captured, &check);
+        let job_context = (&*job.plugins, &check);
+        let exchange = self.redacted_exchange(&session, job_context, job.captured, &mut memory);
         outcome_log::count_forgotten_secrets(&session);
         let exchange = exchange?;
         check.known = Some(session.secrets().known());
@@ -82,8 +86,7 @@ impl<'a> RecorderWorker<'a> {
         if !job.append {
             rotate_once(&session, self.writer)?;
         }
-        let size = inline_size(&exchange);
-        let unwritten_bytes = self.unwritten.acquire(size, self.limits.unwritten_bytes);
+        let (reservation, unwritten_bytes) = memory.settle(job_memory::inline_size(&exchange));
         let replayable = job.append.then(|| exchange.clone());
         let completion = self.completion(PendingWrite {
             session: session.clone(),
@@ -91,7 +94,7 @@ impl<'a> RecorderWorker<'a> {
             failed: exchange.failure.is_some(),
             _pending_key: job.pending_key,
             _unwritten: job.unwritten,
-            _reservation: resize_reservation(job.reservations, size),
+            _reservation: reservation,
             _unwritten_bytes: unwritten_bytes,
         });
         self.writer.submit(WriteRequest {
@@ -108,11 +111,14 @@ impl<'a> RecorderWorker<'a> {
     fn redacted_exchange(
         &self,
         session: &Session,
-        plugins: &Plugins,
+        (plugins, check): (&Plugins, &GuardCheck),
         captured: CapturedExchange,
-        check: &GuardCheck,
+        memory: &mut JobMemory,
     ) -> Result<Exchange, Outcome> {
+        memory.begin_work(captured.size(), 0);
         let (mut exchange, form) = exchange_builder::decode_exchange(captured, &self.limits)?;
+        let parts = job_memory::parts(&exchange);
+        memory.begin_work(job_memory::inline_size(&exchange), parts);
         let suffix = truncated_body::complete_body(&mut exchange)?;
         let request_suffix = truncated_request::complete(&mut exchange.request)?;
         let original_bodies = OriginalBodies::of(&exchange);
@@ -190,7 +196,7 @@ impl PendingWrite {
             Ok(ack) => {
                 session.all_runs.set_stamp(ack.stamp);
                 if let Some(exchange) = self.replayable {
-                    let exchange = with_stored_bodies(exchange, inline_body);
+                    let exchange = stored_bodies::refer_to(exchange, inline_body);
                     session.add_recorded(Entry::just_recorded(ack.ordinal, exchange));
                 }
                 if self.failed {
@@ -213,36 +219,6 @@ impl PendingWrite {
 fn panicked() -> Outcome {
     let reason = "the gateway itself failed at it; the log has the place";
     Outcome::Failed(Defect::NotWritten, reason.to_owned())
-}
-
-/// Accounts for the decoded exchange in the first reservation, and frees the others.
-fn resize_reservation(
-    reservations: Vec<MemoryReservation>,
-    size: usize,
-) -> Option<MemoryReservation> {
-    let mut first = reservations.into_iter().next()?;
-    first.resize(size);
-    Some(first)
-}
-
-/// The size in bytes of all bodies and messages in memory.
-fn inline_size(exchange: &Exchange) -> usize {
-    let sizes = exchange.contents().map(|content| content.inline().len());
-    sizes.sum()
-}
-
-/// Replaces the bodies over the limit by references, as if the exchange was loaded from the
-/// cassette.
-fn with_stored_bodies(mut exchange: Exchange, inline_body: usize) -> Exchange {
-    for content in exchange.contents_mut() {
-        if let Content::Inline(bytes) = content
-            && bytes.len() > inline_body
-        {
-            let (digest, size) = (body_digest(bytes), bytes.len() as u64);
-            *content = Content::Stored { digest, size };
-        }
-    }
-    exchange
 }
 
 /// Starts a new cassette before the first exchange of a run is written. If that fails, the next

@@ -1,0 +1,208 @@
+//! The memory that recording takes for each byte of a body, from the captured bytes to the text of
+//! the cassette, on one thread.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use ouli_codec::MessageView;
+use ouli_codec::chunks::{chunk_kind, split_body};
+use ouli_codec::grpc::Schema;
+use ouli_message::stream::{Arrival, Side, Stream};
+use ouli_message::{CodedBody, Content, Exchange, Fields, Response};
+use ouli_redaction::{
+    EditError, Guard, RedactionPipeline, Redactor, RedactorEdits, RuleDeclaration, Secrets,
+};
+
+use super::allocation::counted;
+use super::inputs::{numbered, repeat, within};
+
+/// Bytes of a body.
+const SIZE: usize = 1 << 20;
+/// The most that may be allocated at one time, in bytes for each byte of a body.
+const MOST: u64 = 4;
+/// The same for JSON of empty arrays alone, whose positions take more than any other.
+const MOST_OF_BRACKETS: u64 = 7;
+/// What is allocated whatever the size.
+const CONSTANT: u64 = 768 << 10;
+
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
+const LINES: &str = "application/x-ndjson";
+
+/// A name, a content type, and a body of about this size.
+type Shape = (&'static str, &'static str, Vec<u8>);
+
+fn shapes() -> Vec<Shape> {
+    vec![
+        ("zeros", JSON, within("[0", ",0", "]")(SIZE)),
+        (
+            "objects",
+            JSON,
+            numbered("[", |n| format!("{{\"id\":{n},\"v\":\"abc\"}},"), "0]")(SIZE),
+        ),
+        ("text", "text/plain", repeat("x")(SIZE)),
+        ("line ends", EVENTS, repeat("\n")(SIZE)),
+        ("comments", EVENTS, repeat(": c\n\n")(SIZE)),
+        (
+            "deltas",
+            EVENTS,
+            numbered(
+                "",
+                |n| {
+                    format!(
+                        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"word {n}\"}}}}]}}\n\n"
+                    )
+                },
+                "",
+            )(SIZE),
+        ),
+        (
+            "lines",
+            LINES,
+            numbered(
+                "",
+                |n| format!("{{\"a\":{n},\"b\":\"some text here\",\"c\":[1,2,3]}}\n"),
+                "",
+            )(SIZE),
+        ),
+        ("empty lines", LINES, repeat("\n")(SIZE)),
+        (
+            "form",
+            "application/x-www-form-urlencoded",
+            numbered("", |n| format!("f{n}=%25{n}&"), "")(SIZE),
+        ),
+        (
+            "parts",
+            "multipart/form-data; boundary=b",
+            within(
+                "",
+                "--b\r\ncontent-disposition: form-data; name=\"token\"\r\n\r\nx\r\n",
+                "--b--",
+            )(SIZE),
+        ),
+        ("brackets", JSON, within("[[]", ",[]", "]")(SIZE)),
+    ]
+}
+
+#[test]
+fn recording_takes_a_few_bytes_for_each_byte_of_a_body() {
+    // Compiled once, whatever is recorded first.
+    record(JSON, b"{}");
+    let mut faults = Vec::new();
+    for (name, content_type, body) in shapes() {
+        let size = body.len() as u64;
+        let peak = counted(|| assert!(black_box(record(content_type, &body)) > 0)).peak;
+        let most = match name {
+            "brackets" => MOST_OF_BRACKETS,
+            _ => MOST,
+        };
+        if peak > most * size + CONSTANT {
+            faults.push(format!("{name}: {peak} bytes for {size}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Records a response with this body. Returns the size of the cassette.
+fn record(content_type: &str, body: &[u8]) -> usize {
+    let body = Bytes::copy_from_slice(body);
+    let arrival = Arrival {
+        side: Side::Server,
+        end: body.len() as u64,
+        at: 1,
+    };
+    let stream = chunk_kind(content_type).and_then(|kind| {
+        let content = split_body(Some(kind), &body, &[arrival], 50_000, usize::MAX);
+        let ending = Default::default();
+        content.unwrap().map(|content| Stream { content, ending })
+    });
+    let request = super::keys::request("/", Vec::new(), content_type, b"");
+    let exchange = Exchange {
+        endpoint: "api".to_owned(),
+        response: Response {
+            status: StatusCode::OK,
+            reason: None,
+            fields: request.fields.clone(),
+            body: Content::Inline(body),
+            trailers: Fields::default(),
+            coded: CodedBody::Derived,
+            omitted: Vec::new(),
+        },
+        request,
+        stream,
+        failure: None,
+        tags: Vec::new(),
+    };
+    let secrets = Arc::new(Secrets::default());
+    let pipeline = RedactionPipeline::new(vec![Arc::new(Declared::new())], &[], Schema::default());
+    let redacted = pipeline.unwrap().redact(exchange, &"x".into(), &secrets);
+    let mut exchange = redacted.unwrap().exchange;
+    let guard = Guard::new(&[]);
+    let is_clean = guard
+        .scan(exchange.response.body.inline(), &secrets)
+        .is_ok();
+    assert!(is_clean);
+    // The writer stores a body of this size as a file.
+    exchange.response.body = Content::Stored {
+        digest: ouli_cassette::body_digest(exchange.response.body.inline()),
+        size: exchange.response.body.size(),
+    };
+    let mut text = Vec::new();
+    ouli_cassette::encode(&mut text, 1, &exchange, "x.bodies");
+    text.len()
+}
+
+/// Rules without code.
+struct Declared(Vec<RuleDeclaration>);
+
+impl Declared {
+    fn new() -> Self {
+        let class = || "secret".to_owned();
+        let name = |name: &str| name.to_owned();
+        Self(vec![
+            RuleDeclaration::JsonMember {
+                name: name("password"),
+                class: class(),
+            },
+            RuleDeclaration::Form {
+                name: name("password"),
+                class: class(),
+            },
+            RuleDeclaration::Pattern {
+                regex: name(r"\bpat_([a-z0-9]{8,})"),
+                class: class(),
+            },
+        ])
+    }
+}
+
+impl Redactor for Declared {
+    type Error = Infallible;
+
+    fn rules(&self) -> &[RuleDeclaration] {
+        &self.0
+    }
+
+    fn is_called(&self) -> bool {
+        false
+    }
+
+    fn covers(&self, _: &str) -> bool {
+        true
+    }
+
+    fn redact(
+        &self,
+        _: &Arc<dyn MessageView>,
+        _: &Arc<Secrets>,
+    ) -> Result<RedactorEdits, Infallible> {
+        unreachable!("it is not called")
+    }
+
+    fn invalid_edit(&self, error: EditError) -> Infallible {
+        unreachable!("it makes no edit: {error}")
+    }
+}
