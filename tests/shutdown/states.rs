@@ -18,8 +18,8 @@ use crate::support::{until, without_hanging};
 
 /// Nothing ends soon but the stop. An exchange takes half a second if its redactor loops.
 const LIMITS: &str = "[limits]\nshutdown_timeout = \"1s\"\nredactor_cpu_time = \"500ms\"\n\
-                      plugin_failure_threshold = 1_000_000\nmatcher_cpu_time = \"1h\"\nstream_idle_timeout = \"1h\"\n\
-                      keepalive_drain_timeout = \"1h\"";
+                      plugin_failure_threshold = 1_000_000\nmatcher_cpu_time = \"1h\"\n\
+                      stream_idle_timeout = \"1h\"\nkeepalive_drain_timeout = \"1h\"";
 
 /// A gateway that is in a state, and what keeps it there.
 struct Busy {

@@ -233,11 +233,6 @@ impl BatchWriter {
         }
     }
 
-    /// Forgets all cassettes, after a panic in [`Self::recover`].
-    pub(super) fn forget(&mut self) {
-        self.open_cassettes.clear();
-    }
-
     fn sync_each(&self) -> bool {
         self.options.sync == SyncPolicy::EveryExchange
     }

@@ -43,7 +43,7 @@ pub(super) fn run(queue: &Receiver<Command>, writer: &mut BatchWriter, options: 
             return;
         }
         if catch_unwind(AssertUnwindSafe(|| writer.recover())).is_err() {
-            writer.forget();
+            writer.open_cassettes.clear();
         }
     }
 }

@@ -32,7 +32,6 @@ pub(super) struct ConversationCursor {
     /// Keys of the recorded client messages.
     expected_keys: Arc<[u128]>,
     timing: Timing,
-    /// Threads that read stored messages.
     reads: BodyWorkers,
     /// The next recorded message.
     position: usize,
@@ -147,9 +146,9 @@ impl ConversationCursor {
             return Ok(bytes.clone());
         }
         let (lookup, payload) = (Arc::clone(&self.lookup), payload.clone());
-        let read = self.reads.run(move || lookup.index.read_payload(&payload));
-        read.await
-            .map_err(|error| std::io::Error::other(error.to_string()))?
+        let read = move || lookup.index.read_payload(&payload);
+        let read = self.reads.run(read).await;
+        read.map_err(|error| std::io::Error::other(error.to_string()))?
     }
 
     /// The client has sent a message.
@@ -365,14 +364,7 @@ impl ConversationCursor {
         self.last_message = (0, Instant::now());
         true
     }
-}
 
-/// True if a message of the client has a key: it is expected again at replay.
-fn has_key(kind: &MessageKind) -> bool {
-    kind.payload().is_some() || matches!(kind, MessageKind::Invalid { .. })
-}
-
-impl ConversationCursor {
     /// Counts a conversation of which messages are left.
     fn count_early_leave(&mut self) {
         self.skip_passed();
@@ -391,6 +383,11 @@ impl ConversationCursor {
         };
         EarlyLeave::of_messages(&self.session, entry, count(messages)).count(count(rest), why);
     }
+}
+
+/// True if a message of the client has a key: it is expected again at replay.
+fn has_key(kind: &MessageKind) -> bool {
+    kind.payload().is_some() || matches!(kind, MessageKind::Invalid { .. })
 }
 
 impl Drop for ConversationCursor {
