@@ -80,10 +80,11 @@ fn main() -> ExitCode {
     if wants("swaps") {
         platform::swaps(&mut table);
     }
-    if is_named("soak") {
+    if is_named("soak_swaps") {
         platform::soak(&mut table);
     }
-    let well = !wants("abuse") || abuse::bench();
+    let mut well = !is_named("soak_attacked") || abuse::soak();
+    well &= !wants("abuse") || abuse::bench();
     table.print();
     if well {
         ExitCode::SUCCESS

@@ -85,14 +85,27 @@ fn goaway(mut read: &[u8]) -> Option<u32> {
     None
 }
 
-pub(super) fn rapid_reset() -> Outcome {
-    let harness = Harness::passing(origin::start(), "");
+/// Requests that are reset at once.
+fn resets(to: SocketAddr) -> Flood {
     let pairs = (0..FRAMES).map(|number| {
         let stream = 2 * number + 1;
         let head = frame(HEADERS, END_HEADERS | END_STREAM, stream, &GET);
         [head, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
     });
-    let (measured, flood) = harness.under(|| flood(harness.address, &[], pairs));
+    flood(to, &[], pairs)
+}
+
+/// All floods after each other, whatever their end is.
+pub(super) fn run(to: SocketAddr) {
+    resets(to);
+    for (_, frames) in floods() {
+        flood(to, &[], frames);
+    }
+}
+
+pub(super) fn rapid_reset() -> Outcome {
+    let harness = Harness::passing(origin::start(), "");
+    let (measured, flood) = harness.under(|| resets(harness.address));
     let told = match flood {
         Flood {
             closed: Some(after),
@@ -112,8 +125,8 @@ fn again(first: Vec<u8>, one: Vec<u8>) -> Frames {
     Box::new(std::iter::once(first).chain(many))
 }
 
-pub(super) fn frames() -> Outcome {
-    let harness = Harness::passing(origin::start(), "");
+/// The floods of frames other than resets.
+fn floods() -> [(&'static str, Frames); 7] {
     let open = || frame(HEADERS, END_HEADERS, 1, &POST);
     let made_you_reset = (0..FRAMES).map(|number| {
         let stream = 2 * number + 1;
@@ -121,7 +134,7 @@ pub(super) fn frames() -> Outcome {
         [head, frame(WINDOW_UPDATE, 0, stream, &[0; 4])].concat()
     });
     let field = [0, 1, b'a', 1, b'b'];
-    let floods: [(&str, Frames); 7] = [
+    [
         ("resets that it is made to send", Box::new(made_you_reset)),
         (
             "CONTINUATION",
@@ -138,9 +151,13 @@ pub(super) fn frames() -> Outcome {
             "WINDOW_UPDATE",
             again(Vec::new(), frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes())),
         ),
-    ];
+    ]
+}
+
+pub(super) fn frames() -> Outcome {
+    let harness = Harness::passing(origin::start(), "");
     let (measured, ended) = harness.under(|| {
-        let ended = floods.map(|(name, frames)| (name, flood(harness.address, &[], frames)));
+        let ended = floods().map(|(name, frames)| (name, flood(harness.address, &[], frames)));
         ended.map(|(name, flood)| (name, flood.closed))
     });
     // DATA frames are bounded by the flow-control window, however small they are.

@@ -161,8 +161,7 @@ impl Harness {
         std::thread::sleep(CALM);
         let calm = load.end();
         let before = self.memory("VmRSS:");
-        // Resets the peak memory.
-        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+        self.reset_peak();
         let load = Honest::start(self.address);
         let other = Honest::start(origin::start());
         let begin = Instant::now();
@@ -192,6 +191,11 @@ impl Harness {
     pub(super) fn descriptors(&self) -> usize {
         let open = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
         open.unwrap().count()
+    }
+
+    /// Forgets the peak of memory so far.
+    pub(super) fn reset_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
     }
 
     /// The peak of memory in bytes.
@@ -276,7 +280,7 @@ impl Drop for Harness {
 
 /// Runs the attack at the lowest priority, because real attackers use other machines. The threads
 /// of the attack inherit the priority.
-fn yielding<T: Send>(attack: impl FnOnce() -> T + Send) -> T {
+pub(super) fn yielding<T: Send>(attack: impl FnOnce() -> T + Send) -> T {
     let patient = move || {
         rustix::process::setpriority_process(None, LEAST).unwrap();
         attack()

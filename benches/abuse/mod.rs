@@ -26,6 +26,8 @@ mod recording;
 mod slow;
 /// Requests within requests, and bytes before an upgrade.
 mod smuggling;
+/// Minutes of attacks beside a well-behaved client.
+mod soak;
 /// WebSocket frames.
 mod sockets;
 #[path = "../../tests/smuggling/origin.rs"]
@@ -35,6 +37,8 @@ use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use harness::Measured;
+
+pub(crate) use soak::bench as soak;
 
 /// The measurements of an attack, with a summary or a fault.
 type Outcome = (Measured, Result<String, String>);

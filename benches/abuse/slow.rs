@@ -1,7 +1,7 @@
 //! Slow clients of several kinds.
 
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -37,6 +37,42 @@ const WAYS: [Way; 3] = [
     ),
 ];
 
+/// Opens so many connections of each kind and sends what follows slowly, for this time.
+pub(super) fn run(to: SocketAddr, count: usize, time: Duration) {
+    trickle(&mut open(to, count), time);
+}
+
+/// So many connections of each kind.
+fn open(to: SocketAddr, count: usize) -> Vec<Vec<TcpStream>> {
+    let opened = WAYS.iter().map(|(_, first, _)| {
+        let sockets = (0..count).filter_map(|_| {
+            let mut stream = honest::connect(to).ok()?;
+            // A small receive buffer, so that the kernel does not take the whole response for a
+            // client that does not read.
+            SockRef::from(&stream).set_recv_buffer_size(4096).unwrap();
+            stream.write_all(first).ok()?;
+            std::thread::sleep(APART);
+            Some(stream)
+        });
+        sockets.collect()
+    });
+    opened.collect()
+}
+
+/// Sends a byte at a time to those that go on.
+fn trickle(open: &mut [Vec<TcpStream>], time: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < time {
+        for (sockets, (_, _, goes_on)) in open.iter_mut().zip(WAYS) {
+            for stream in sockets.iter_mut().filter(|_| goes_on) {
+                // The write fails if the gateway has closed the connection.
+                let _ = stream.write_all(b"x");
+            }
+        }
+        std::thread::sleep(BYTE);
+    }
+}
+
 pub(super) fn slow() -> Outcome {
     let short =
         ["request_body_idle_timeout", "response_send_timeout"].map(|key| limit(key, "\"5s\""));
@@ -49,31 +85,8 @@ pub(super) fn slow() -> Outcome {
     let harness = Harness::passing(origin::start(), &limits);
     let (measured, left) = harness.under(|| {
         let before = harness.descriptors();
-        let mut open: Vec<Vec<TcpStream>> = WAYS
-            .iter()
-            .map(|(_, first, _)| {
-                let sockets = (0..SOCKETS).map(|_| {
-                    let mut stream = honest::connect(harness.address).unwrap();
-                    // A small receive buffer, so that the kernel does not take the whole response
-                    // for a client that does not read.
-                    SockRef::from(&stream).set_recv_buffer_size(4096).unwrap();
-                    stream.write_all(first).unwrap();
-                    std::thread::sleep(APART);
-                    stream
-                });
-                sockets.collect()
-            })
-            .collect();
-        let begin = Instant::now();
-        while begin.elapsed() < LONG {
-            for (sockets, (_, _, goes_on)) in open.iter_mut().zip(WAYS) {
-                for stream in sockets.iter_mut().filter(|_| goes_on) {
-                    // The write fails if the gateway has closed the connection.
-                    let _ = stream.write_all(b"x");
-                }
-            }
-            std::thread::sleep(BYTE);
-        }
+        let mut open = open(harness.address, SOCKETS);
+        trickle(&mut open, LONG);
         harness.descriptors().saturating_sub(before)
     });
     // A client that does not read does not notice the close, so the gateway's sockets are counted.

@@ -12,7 +12,7 @@ fi
 build() { # MODULE WORLD OUTPUT
   # Where there is no output yet, `find` says so, and that counts as well.
   [ -z "$(find "$1.py" build.sh requirements.txt ../../wit -newer "$3" 2>&1)" ] && return
-  .venv/bin/componentize-py --quiet --wit-path ../../wit --world "$2" componentize --stub-wasi "$1" --output "$3"
+  .venv/bin/componentize-py --quiet --wit-path ../../wit --world "$2" componentize "$1" --output "$3"
   echo "$3: $(wc -c <"$3") bytes"
 }
 

@@ -26,15 +26,15 @@ struct Counts {
 
 /// What a function allocated.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allocated {
+pub(crate) struct Allocated {
     /// All allocations together, in bytes.
-    pub(super) total: u64,
+    pub(crate) total: u64,
     /// The most that was allocated at one time, in bytes.
-    pub(super) peak: u64,
+    pub(crate) peak: u64,
 }
 
 /// Runs a function and counts what this thread allocates meanwhile.
-pub(super) fn counted(work: impl FnOnce()) -> Allocated {
+pub(crate) fn counted(work: impl FnOnce()) -> Allocated {
     let before = COUNTS.get();
     COUNTS.set(Counts {
         peak: before.live,

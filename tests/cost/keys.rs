@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
+use ouli_codec::MessageView;
 use ouli_codec::json::Pointer;
 use ouli_matching::key::{
-    ExcludedNames, KeyPart, KeyedMessage, derive, describe, matches_with_wildcards,
+    ExcludedNames, Key, KeyPart, KeyedMessage, derive, describe, matches_with_wildcards,
 };
 use ouli_matching::miss::{Candidate, Cause, Guidance, MissedRequest, Unavailable, report};
 use ouli_message::{Content, Fields, Request};
@@ -139,6 +140,11 @@ fn parts() -> Vec<KeyPart> {
             except: vec![Pointer::parse("/ignored").unwrap()],
         },
     ]
+}
+
+/// The key of a message.
+pub(super) fn key(message: &dyn MessageView) -> Key {
+    derive(&parts(), message)
 }
 
 pub(super) fn request(

@@ -8,6 +8,9 @@
 
 pub(crate) mod allocation;
 mod bodies;
+mod cassettes;
+mod compressed;
+mod exchanges;
 mod inputs;
 mod keys;
 mod peak;
@@ -104,6 +107,9 @@ fn cpu_time_is_linear() {
 fn shapes() -> impl Iterator<Item = Shape> {
     [
         bodies::shapes(),
+        cassettes::shapes(),
+        compressed::shapes(),
+        exchanges::shapes(),
         redaction::shapes(),
         keys::shapes(),
         transcripts::shapes(),

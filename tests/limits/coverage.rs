@@ -21,6 +21,9 @@ struct Limits {
     recovers: Vec<String>,
 }
 
+/// One of the lists of a test.
+type Column = fn(&Limits) -> &Vec<String>;
+
 fn shown() -> Shown {
     toml::from_str(include_str!("coverage.toml")).unwrap()
 }
@@ -31,7 +34,7 @@ fn every_limit_has_a_test_that_reaches_it_and_one_of_its_recovery() {
     let tests: Vec<_> = shown.values().flat_map(BTreeMap::values).collect();
     let limits = LIMITS.iter().flat_map(|group| group.rows);
     let limits: BTreeSet<_> = limits.map(|limit| limit.key).collect();
-    let columns: [(&str, fn(&Limits) -> &Vec<String>); 2] = [
+    let columns: [(&str, Column); 2] = [
         ("reaches", |test| &test.reaches),
         ("recovers", |test| &test.recovers),
     ];

@@ -56,6 +56,8 @@ mod smuggling;
 /// Certificates of openssl, between curl, nginx and Node.
 mod tls;
 
+/// What authors of plugins see of their output and errors.
+mod authors;
 /// Guests that were compiled when the contract was frozen.
 mod contract;
 

@@ -91,8 +91,14 @@ impl Gateway {
         let folder = cassettes.parent().expect("the cassettes are in a folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_ouli-gateway"));
         command.args(arguments).arg("--cassettes").arg(cassettes);
+        command.current_dir(folder);
+        Self::run(command, log)
+    }
+
+    /// Runs a command of the gateway on a free port; its output goes to `log`.
+    pub(crate) fn run(mut command: Command, log: PathBuf) -> Self {
         command.args(["--listen", "127.0.0.1:0"]);
-        command.current_dir(folder).stdout(Stdio::piped());
+        command.stdout(Stdio::piped());
         let mut process = Process::start(command, log);
         let stdout = process.child.stdout.take().expect("it is piped");
         let mut line = String::new();

@@ -19,18 +19,27 @@ fn is_alone(attack: &Attack) -> bool {
         || attack.cassette.is_some()
 }
 
+/// The attacks that can run on one gateway at the same time.
+pub(in super::super) fn shared() -> impl Iterator<Item = &'static Attack> {
+    ATTACKS.iter().filter(|attack| !is_alone(attack))
+}
+
+/// Runs all of them at once.
+pub(in super::super) fn rush(harness: &Harness) {
+    std::thread::scope(|scope| {
+        for attack in shared() {
+            // What one of them gets while all others run is measured at the well-behaved client.
+            scope.spawn(|| (attack.run)(harness));
+        }
+    });
+}
+
 pub(in super::super) fn all() -> Outcome {
     let harness = Harness::configured(&configuration(""), folder(None));
     let mut left = Vec::new();
     let (measured, mut faults) = harness.under(|| {
         for _ in 0..ROUNDS {
-            std::thread::scope(|scope| {
-                for attack in ATTACKS.iter().filter(|attack| !is_alone(attack)) {
-                    // What one of them gets while all others run is measured at the well-behaved
-                    // client.
-                    scope.spawn(|| (attack.run)(&harness));
-                }
-            });
+            rush(&harness);
             left.push(harness.settled());
         }
         Vec::new()

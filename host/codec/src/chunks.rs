@@ -82,7 +82,7 @@ pub fn split_body(
         }
     };
     let mut end = 0;
-    let (last, mut arrived) = (arrived.clone().last(), arrived.peekable());
+    let (last, mut arrived) = (arrived.clone().next_back(), arrived.peekable());
     let timed = sizes.map(|size| {
         end += size as u64;
         while arrived.next_if(|arrival| arrival.end < end).is_some() {}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds matcher.py into {{name}}.wasm. With --debug, the gateway logs `print` and exceptions.
+# Builds matcher.py into {{name}}.wasm.
 set -eu
 cd "$(dirname "$0")"
 
@@ -9,8 +9,5 @@ if ! cmp -s requirements.txt .venv/requirements.txt; then
   cp requirements.txt .venv/
 fi
 
-stub=--stub-wasi
-[ "${1:-}" = --debug ] && stub=
-
 .venv/bin/componentize-py --quiet --wit-path wit --world matcher-plugin \
-  componentize $stub matcher --output {{name}}.wasm
+  componentize matcher --output {{name}}.wasm

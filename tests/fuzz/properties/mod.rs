@@ -6,6 +6,7 @@ mod cassette_write;
 mod choices;
 mod coding;
 mod config;
+mod cost;
 mod edits;
 mod events;
 mod grpc;
@@ -23,7 +24,15 @@ pub(crate) struct Target {
     /// The name, which is also the folder of its inputs.
     pub(crate) name: &'static str,
     /// Panics if an input breaks the property.
-    pub(crate) check: fn(&[u8]),
+    check: fn(&[u8]),
+}
+
+impl Target {
+    /// Panics if an input breaks the property, or costs too much.
+    pub(crate) fn run(&self, input: &[u8]) {
+        (self.check)(input);
+        cost::check(self.name, input);
+    }
 }
 
 /// All targets.

@@ -247,7 +247,9 @@ impl Instance {
         self.store.data_mut().output_tail.clear();
         let store = &mut self.store;
         // A panic in a host function fails this call only, not the other requests of the thread.
-        let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)))
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| call(store)));
+        self.store.data_mut().end_output();
+        let result = result
             .map_err(|_| "failed: a host function panicked".to_owned())?
             .map_err(|error| CallFailure {
                 reason: explain_with_output(&error, limit, self.store.data()),

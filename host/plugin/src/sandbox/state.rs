@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::call_output::CallOutput;
 use super::cpu_timer::CpuTimer;
 use super::log::PluginLog;
+use super::output_lines::OutputLines;
 use super::output_tail::OutputTail;
 use super::resource_limiter::InstanceLimiter;
 use super::wasi_context::{self, DeterministicClock};
@@ -73,6 +74,7 @@ pub(crate) struct State {
     pub(crate) timer: CpuTimer,
     /// What the guest wrote to its standard output and error during this call.
     pub(crate) output_tail: OutputTail,
+    output_lines: OutputLines,
     pub(crate) table: ResourceTable,
     /// A call has read the clock or taken random bytes.
     pub(super) used_clock_or_random: bool,
@@ -103,6 +105,7 @@ impl State {
             limiter: InstanceLimiter::new(bounds),
             timer: CpuTimer::default(),
             output_tail: OutputTail::default(),
+            output_lines: OutputLines::default(),
             table,
             used_clock_or_random: false,
             bounds,
@@ -127,6 +130,26 @@ impl State {
     pub(crate) fn end_call(&mut self) -> CallOutput {
         self.call = CallContext::default();
         std::mem::take(&mut self.output)
+    }
+
+    /// Takes what the guest wrote to its standard output or error. Output of `redact` is dropped.
+    pub(super) fn take_output(&mut self, bytes: &[u8]) {
+        if self.call.is_unredacted {
+            // The panic message of a redactor may quote a secret that is not registered yet.
+            self.output_tail.withhold();
+            return;
+        }
+        self.output_tail.push(bytes);
+        let (log, secrets) = (&self.log, self.call.secrets.as_deref());
+        self.output_lines
+            .push(bytes, |line| log.line("debug", line, secrets));
+    }
+
+    /// Logs a last line without its end.
+    pub(crate) fn end_output(&mut self) {
+        let (log, secrets) = (&self.log, self.call.secrets.as_deref());
+        self.output_lines
+            .end(|line| log.line("debug", line, secrets));
     }
 
     /// Counts a call of the guest into the host.

@@ -142,23 +142,14 @@ impl streams::HostInputStream for State {
 /// Bytes that a stream accepts in one write.
 const MAX_WRITE: u64 = 4096;
 
-/// Standard output and error go to the plugin's log. Output of `redact` is dropped.
+/// Standard output and error go to the plugin's log.
 impl streams::HostOutputStream for State {
     fn check_write(&mut self, _: Resource<DynOutputStream>) -> StreamResult<u64> {
         Ok(MAX_WRITE)
     }
 
     fn write(&mut self, _: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
-        if self.call.is_unredacted {
-            // The panic message of a redactor may quote a secret that is not registered yet.
-            self.output_tail.withhold();
-            return Ok(());
-        }
-        self.output_tail.push(&bytes);
-        let text = String::from_utf8_lossy(&bytes);
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            self.log.line("debug", line, self.call.secrets.as_deref());
-        }
+        self.take_output(&bytes);
         Ok(())
     }
 
