@@ -4,6 +4,7 @@ mod body;
 mod broken_calls;
 mod calls;
 mod certificates;
+mod claims;
 mod cut_upload_replay;
 mod cut_uploads;
 mod early_responses;

@@ -4,6 +4,7 @@ mod load;
 mod load_generator;
 mod program;
 mod reload;
+mod states;
 mod streams;
 
 use std::sync::Arc;

@@ -136,6 +136,8 @@ impl Simulated {
             ),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
             body_workers: BodyWorkers::new(1),
+            body_reads: BodyWorkers::body_reads(),
+            session_loads: BodyWorkers::session_loads(),
             background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             stream_permits: Arc::new(Semaphore::new(limits.streams)),
             drain: Drain::default(),

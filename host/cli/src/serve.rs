@@ -1,5 +1,6 @@
 //! Runs a gateway until a signal stops it, and prints the verdict.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,15 +10,20 @@ use crate::args::Cli;
 use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
 use crate::output::{err_lines, errln, outln};
 use crate::sd_notify::ServiceNotifier;
-use crate::signals::{SignalCommand, Signals};
+use crate::signals::{SignalCommand, Signals, StopTimeout};
 use crate::{environment, telemetry};
-use ouli_config::{Config, LogFormat, Mode};
-use ouli_proxy::gateway::{self, ConfigSource, Gateway, ListenerInfo, Options, StartError};
+use ouli_config::{Config, Limits, LogFormat, Mode};
+use ouli_proxy::gateway::{self, ConfigSource, Gateway, ListenerInfo, StartError};
 use ouli_proxy::session::Verdict;
 
 pub(super) fn serve(cli: &Cli) -> u8 {
     let mut options = environment::options(cli);
-    telemetry::init(log_format(&options));
+    // The gateway reports errors of the configuration.
+    let config = gateway::load_config(&options).ok();
+    telemetry::init(config.as_ref().map_or(LogFormat::Text, |it| it.log_format));
+    let limits = config.as_ref().map(|it| &it.limits);
+    let timeout = limits.map_or(Limits::default().shutdown_timeout, |it| it.shutdown_timeout);
+    let timeout = StopTimeout::new(timeout);
     // From its first listener on, the gateway has something to stop in order.
     let is_started = Arc::new(AtomicBool::new(false));
     let started = Arc::clone(&is_started);
@@ -31,7 +37,7 @@ pub(super) fn serve(cli: &Cli) -> u8 {
     };
     let unconfigured =
         matches!(options.config, ConfigSource::OptionalFile(_)) && cli.mode().is_none();
-    if let Err(reason) = check_report(&options) {
+    if let Err(reason) = check_report(config.as_ref()) {
         return usage_error(&reason);
     }
     let signals = match Signals::new() {
@@ -43,9 +49,10 @@ pub(super) fn serve(cli: &Cli) -> u8 {
     ));
     let on_stop_notifier = Arc::clone(&notifier);
     let on_stop = move || {
-        errln!("stopping; a second signal ends the program at once");
         on_stop_notifier.stopping("waiting for active requests");
+        errln!("stopping; a second signal ends the program at once");
     };
+    let work_timeout = timeout.clone();
     let work = move |commands: &Receiver<SignalCommand>| {
         let gateway = match Gateway::start(options) {
             Ok(gateway) => gateway,
@@ -56,9 +63,10 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         }
         notifier.ready(&gateway.summary());
         reload_until_stop(&gateway, commands, &notifier);
+        work_timeout.set(gateway.snapshot().config.limits.shutdown_timeout);
         finish(gateway)
     };
-    let status = signals.serve(work, &is_started, on_stop);
+    let status = signals.serve(work, &is_started, on_stop, &timeout);
     status.unwrap_or(EXIT_FAILED)
 }
 
@@ -75,7 +83,9 @@ fn reload_until_stop(
     std::thread::spawn(move || {
         while let Ok(()) = queue.recv() {
             notifier.reloading();
-            if let Some(summary) = reloader.reload() {
+            // A panic is in the log. The next signal reloads again.
+            let reloaded = catch_unwind(AssertUnwindSafe(|| reloader.reload()));
+            if let Some(summary) = reloaded.unwrap_or_default() {
                 notifier.ready(&summary);
             }
         }
@@ -85,17 +95,11 @@ fn reload_until_stop(
     }
 }
 
-/// The log format, needed before the gateway reads the configuration and may log.
-fn log_format(options: &Options) -> LogFormat {
-    gateway::load_config(options).map_or(LogFormat::Text, |config| config.log_format)
-}
-
-/// Checks the file of the verdicts. The gateway reports errors of the configuration.
-fn check_report(options: &Options) -> Result<(), String> {
-    let config = gateway::load_config(options).ok();
-    let path = config.and_then(|config| config.report);
+/// Checks the file of the verdicts.
+fn check_report(config: Option<&Config>) -> Result<(), String> {
+    let path = config.and_then(|config| config.report.as_ref());
     path.map_or(Ok(()), |path| {
-        let checked = ouli_files::check_writable(&path);
+        let checked = ouli_files::check_writable(path);
         checked.map_err(|error| format!("cannot write the report {}: {error}", path.display()))
     })
 }

@@ -2,12 +2,22 @@
 //! at once, SIGHUP reloads.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::output::errln;
+
+/// What a stop may take longer than `limits.shutdown_timeout`. The gateway ends itself earlier.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a line is waited for that is printed.
+const PRINT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// A command for the gateway thread. The end of the channel is the command to stop.
 pub(super) enum SignalCommand {
@@ -27,7 +37,7 @@ impl Signals {
     /// Installs the handlers.
     pub(super) fn new() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
+            .enable_all()
             .build()?;
         let entered = runtime.enter();
         let interrupt = signal(SignalKind::interrupt())?;
@@ -45,13 +55,15 @@ impl Signals {
     /// Runs `work`, which returns the exit status, on its own thread with the commands of the
     /// signals.
     ///
-    /// Calls `on_stop` at the first signal to stop. Returns `None` at the second one, and at one
-    /// before `is_started`; `work` then runs until the process ends.
+    /// Calls `on_stop` at the first signal to stop. Returns `None` at the second one, at one before
+    /// `is_started`, and if `work` does not end within a second after `timeout`; `work` then runs
+    /// until the process ends.
     pub(super) fn serve(
         mut self,
         work: impl FnOnce(&Receiver<SignalCommand>) -> u8 + Send + 'static,
         is_started: &AtomicBool,
-        on_stop: impl FnOnce(),
+        on_stop: impl FnOnce() + Send + 'static,
+        timeout: &StopTimeout,
     ) -> Option<u8> {
         // Pending reload requests: 1, further ones are coalesced.
         let (commands, queue) = sync_channel(1);
@@ -68,17 +80,64 @@ impl Signals {
                 }
             }
             if !is_started.load(Ordering::Acquire) {
-                errln!("stopped before the gateway was ready");
+                say(|| errln!("stopped before the gateway was ready"));
                 return None;
             }
-            on_stop();
+            let begun = Instant::now();
             drop(commands);
+            say(on_stop);
             tokio::select! {
                 status = status => status.ok(),
                 () = stop_signal(&mut self.interrupt, &mut self.terminate) => None,
+                () = timeout.elapsed(begun) => {
+                    say(|| errln!(
+                        "the stop did not end within a second after limits.shutdown_timeout; what \
+                         was not saved is lost"
+                    ));
+                    None
+                }
             }
         })
     }
+}
+
+/// `limits.shutdown_timeout` of the configuration in force.
+#[derive(Clone, Debug)]
+pub(super) struct StopTimeout(Arc<watch::Sender<Duration>>);
+
+impl StopTimeout {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self(Arc::new(watch::Sender::new(timeout)))
+    }
+
+    /// A stop begins with another timeout.
+    pub(super) fn set(&self, timeout: Duration) {
+        self.0.send_replace(timeout);
+    }
+
+    /// Returns once a stop that has begun at this time must have ended, whatever it waits for.
+    async fn elapsed(&self, begun: Instant) {
+        let mut timeout = self.0.subscribe();
+        loop {
+            let limit = *timeout.borrow_and_update();
+            let end = begun + limit.saturating_add(GRACE);
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => return,
+                // The sender is `self`.
+                _ = timeout.changed() => {}
+            }
+        }
+    }
+}
+
+/// Prints on a thread of its own: nobody may read the other end of a pipe.
+fn say(print: impl FnOnce() + Send + 'static) {
+    let (sender, printed) = sync_channel::<()>(1);
+    std::thread::spawn(move || {
+        print();
+        let _ = sender.send(());
+    });
+    let _ = printed.recv_timeout(PRINT_TIMEOUT);
 }
 
 async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) {

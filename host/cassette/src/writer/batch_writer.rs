@@ -217,6 +217,22 @@ impl BatchWriter {
         self.unsynced.first_error.take().map_or(Ok(()), Err)
     }
 
+    /// Refuses the staged exchanges after a panic, and closes all cassettes. They are read again
+    /// when they are used next.
+    pub(super) fn recover(&mut self) {
+        self.sync_due = None;
+        let names: Vec<_> = self.open_cassettes.keys().cloned().collect();
+        for name in names {
+            self.runs.fail(&name);
+            if let Some(mut cassette) = self.open_cassettes.remove(&name) {
+                cassette.refuse_staged(&self.folder, &WriteError::Failed);
+                self.closed.insert(name.clone(), cassette.acknowledged());
+                // The error was reported.
+                let _ = self.close(&name, cassette);
+            }
+        }
+    }
+
     fn sync_each(&self) -> bool {
         self.options.sync == SyncPolicy::EveryExchange
     }

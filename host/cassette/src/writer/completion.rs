@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::error::WriteError;
 
-/// A callback that is called exactly once: with [`WriteError::Closed`] if it is dropped uncalled.
+/// A callback that is called exactly once: if it is dropped uncalled, with [`WriteError::Failed`]
+/// during a panic, else with [`WriteError::Closed`].
 pub struct Completion<T>(Option<Callback<T>>);
 
 type Callback<T> = Box<dyn FnOnce(Result<T, WriteError>) + Send>;
@@ -31,7 +32,11 @@ impl<T> Completion<T> {
 impl<T> Drop for Completion<T> {
     fn drop(&mut self) {
         if let Some(callback) = self.0.take() {
-            call_catching_panics(callback, Err(WriteError::Closed));
+            let error = match std::thread::panicking() {
+                true => WriteError::Failed,
+                false => WriteError::Closed,
+            };
+            call_catching_panics(callback, Err(error));
         }
     }
 }

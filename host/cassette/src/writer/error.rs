@@ -25,6 +25,9 @@ pub enum WriteError {
     /// Another program has removed the cassette. It was written anew, and nothing is lost.
     #[error("removed by another program, and written anew")]
     Restored,
+    /// The writer panicked.
+    #[error("the gateway itself failed while it wrote; the log has the place")]
+    Failed,
     /// The writer was closed.
     #[error("the writer is closed")]
     Closed,

@@ -1,5 +1,6 @@
 //! The loop of the writer's thread: it takes commands from the queue and writes them in batches.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use super::batch_writer::BatchWriter;
@@ -7,6 +8,10 @@ use super::completion::Completion;
 use super::options::WriterOptions;
 use super::request::WriteRequest;
 use ouli_message::Content;
+
+/// The thread panics while it writes to a session of this name.
+#[cfg(test)]
+pub(super) const PANIC: &str = "panic";
 
 /// A command to the writer's thread.
 pub(super) enum Command {
@@ -19,10 +24,37 @@ pub(super) enum Command {
     Close(Completion<()>),
 }
 
-/// Handles commands until `Close`, and then the commands that are still queued.
+/// How far a writer is.
+enum Phase {
+    Open,
+    /// Those commands are handled that are still queued.
+    Closing(Completion<()>),
+    Closed,
+}
+
+/// Handles commands until `Close`, and then the commands that are still queued. A panic is the
+/// failure of what was staged, and of the command at which it happened: their completions are
+/// called, and the next command is handled.
 pub(super) fn run(queue: &Receiver<Command>, writer: &mut BatchWriter, options: WriterOptions) {
-    let mut closing: Option<Completion<()>> = None;
-    while let Some(first) = next(queue, writer, closing.is_some()) {
+    let mut phase = Phase::Open;
+    loop {
+        let work = || handle_all(queue, writer, options, &mut phase);
+        if catch_unwind(AssertUnwindSafe(work)).is_ok() || matches!(phase, Phase::Closed) {
+            return;
+        }
+        if catch_unwind(AssertUnwindSafe(|| writer.recover())).is_err() {
+            writer.open_cassettes.clear();
+        }
+    }
+}
+
+fn handle_all(
+    queue: &Receiver<Command>,
+    writer: &mut BatchWriter,
+    options: WriterOptions,
+    phase: &mut Phase,
+) {
+    while let Some(first) = next(queue, writer, matches!(phase, Phase::Closing(_))) {
         let mut batch_room = options.max_batch.get();
         let mut batch_bytes = 0;
         let mut next_command = Some(first);
@@ -30,6 +62,8 @@ pub(super) fn run(queue: &Receiver<Command>, writer: &mut BatchWriter, options: 
             match command {
                 Command::Append(request) => {
                     batch_bytes += request.exchange.contents().map(Content::size).sum::<u64>();
+                    #[cfg(test)]
+                    assert_ne!(request.session, PANIC);
                     writer.add(*request);
                 }
                 Command::Claim(session, completion) => {
@@ -45,7 +79,7 @@ pub(super) fn run(queue: &Receiver<Command>, writer: &mut BatchWriter, options: 
                     completion.complete(writer.end_run(&session));
                 }
                 Command::Flush(completion) => completion.complete(writer.flush()),
-                Command::Close(completion) => closing = Some(completion),
+                Command::Close(completion) => *phase = Phase::Closing(completion),
             }
             batch_room -= 1;
             if batch_room > 0 && batch_bytes < options.max_batch_bytes {
@@ -54,11 +88,11 @@ pub(super) fn run(queue: &Receiver<Command>, writer: &mut BatchWriter, options: 
         }
         writer.commit();
     }
-    match closing {
-        Some(completion) => completion.complete(writer.finish()),
+    match std::mem::replace(phase, Phase::Closed) {
+        Phase::Closing(completion) => completion.complete(writer.finish()),
         // Every handle is gone without a close, so nothing is marked as complete. The error was
         // reported.
-        None => drop(writer.flush()),
+        Phase::Open | Phase::Closed => drop(writer.flush()),
     }
 }
 

@@ -82,7 +82,7 @@ impl CallReplay {
         request: Request<RequestBody>,
         (lookup, queue, claimed): (Arc<Lookup>, ReplayQueue, ClaimedEntry),
     ) -> Result<Self, ExchangeError> {
-        let expected_keys = load_expected_keys(&lookup, &claimed, Protocol::Grpc).await?;
+        let expected_keys = load_expected_keys(context, &lookup, &claimed, Protocol::Grpc).await?;
         let limits = context.snapshot.config.limits.clone();
         let text = |name: &str| {
             let value = head.headers.get(name)?.to_str().ok()?;

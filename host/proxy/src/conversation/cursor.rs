@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::unmatched::{Unmatched, explain};
-use crate::handler::{Endpoint, ExchangeError, RequestContext, Snapshot};
+use crate::handler::{BodyWorkers, Endpoint, ExchangeError, RequestContext, Snapshot};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
 use crate::session::{
     ClaimedEntry, Entry, Outcome, ReceivedMessage, ReplayQueue, Session, violation_key,
@@ -32,6 +32,7 @@ pub(super) struct ConversationCursor {
     /// Keys of the recorded client messages.
     expected_keys: Arc<[u128]>,
     timing: Timing,
+    reads: BodyWorkers,
     /// The next recorded message.
     position: usize,
     /// The number of client messages before `position`.
@@ -60,8 +61,9 @@ impl ConversationCursor {
         context: &RequestContext<'_>,
         lookup: Arc<Lookup>,
         protocol: Protocol,
-        (queue, claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
+        (queue, mut claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
     ) -> Self {
+        claimed.keep();
         Self {
             snapshot: Arc::clone(&context.snapshot),
             endpoint: Arc::clone(&context.endpoint),
@@ -72,6 +74,7 @@ impl ConversationCursor {
             claimed: Some(claimed),
             expected_keys,
             timing: context.snapshot.config.timing,
+            reads: context.handler.shared.body_reads.clone(),
             position: 0,
             client_messages_passed: 0,
             received_keys: Vec::new(),
@@ -143,8 +146,9 @@ impl ConversationCursor {
             return Ok(bytes.clone());
         }
         let (lookup, payload) = (Arc::clone(&self.lookup), payload.clone());
-        let read = tokio::task::spawn_blocking(move || lookup.index.read_payload(&payload));
-        read.await.map_err(std::io::Error::other)?
+        let read = move || lookup.index.read_payload(&payload);
+        let read = self.reads.run(read).await;
+        read.map_err(|error| std::io::Error::other(error.to_string()))?
     }
 
     /// The client has sent a message.
@@ -348,9 +352,10 @@ impl ConversationCursor {
                 .as_ref()
                 .is_some_and(|expected| fits(expected, &self.received_keys))
         });
-        let Some(found) = found else {
+        let Some(mut found) = found else {
             return false;
         };
+        found.keep();
         self.expected_keys = expected_keys.unwrap_or_default();
         if let Some(previous) = self.claimed.replace(found) {
             previous.release();
@@ -359,14 +364,7 @@ impl ConversationCursor {
         self.last_message = (0, Instant::now());
         true
     }
-}
 
-/// True if a message of the client has a key: it is expected again at replay.
-fn has_key(kind: &MessageKind) -> bool {
-    kind.payload().is_some() || matches!(kind, MessageKind::Invalid { .. })
-}
-
-impl ConversationCursor {
     /// Counts a conversation of which messages are left.
     fn count_early_leave(&mut self) {
         self.skip_passed();
@@ -385,6 +383,11 @@ impl ConversationCursor {
         };
         EarlyLeave::of_messages(&self.session, entry, count(messages)).count(count(rest), why);
     }
+}
+
+/// True if a message of the client has a key: it is expected again at replay.
+fn has_key(kind: &MessageKind) -> bool {
+    kind.payload().is_some() || matches!(kind, MessageKind::Invalid { .. })
 }
 
 impl Drop for ConversationCursor {

@@ -21,7 +21,7 @@ pub(crate) async fn replay_call(
         head.to_recorded_request(&context.endpoint.authority),
     )
     .await?;
-    match Selection::of(context, &lookup) {
+    match Selection::of(context, &lookup).await? {
         Selection::Found(queue, claimed) => {
             let send_head_now = have_same_response_head(&queue);
             let call = CallReplay::new(context, &head, request, (lookup, queue, claimed)).await?;
@@ -32,8 +32,8 @@ pub(crate) async fn replay_call(
                 .await
                 .map_err(UnmatchedCall::into_error)
         }
-        Selection::Exhausted(count) => Err(replay::miss_error(context, &lookup, Some(count))),
-        Selection::NotFound => Err(replay::miss_error(context, &lookup, None)),
+        Selection::Exhausted(count) => Err(replay::miss_error(context, lookup, Some(count)).await),
+        Selection::NotFound => Err(replay::miss_error(context, lookup, None).await),
     }
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn replay_call_or_forward(
     .await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
-    let body = match Selection::of(context, &lookup) {
+    let body = match Selection::of(context, &lookup).await? {
         Selection::Found(queue, claimed) => {
             let mut call =
                 CallReplay::new(context, &head, request, (lookup, queue, claimed)).await?;

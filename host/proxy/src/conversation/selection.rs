@@ -18,15 +18,20 @@ pub(super) enum Selection {
 }
 
 impl Selection {
-    pub(super) fn of(context: &RequestContext<'_>, lookup: &Lookup) -> Self {
+    pub(super) async fn of(
+        context: &RequestContext<'_>,
+        lookup: &Lookup,
+    ) -> Result<Self, ExchangeError> {
+        // An exchange may have been recorded while the request was looked up.
+        context.update_index(&lookup.index).await?;
         let exhausted = replay::exhausted_policy(context);
         let Some(queue) = ReplayQueue::of(&lookup.index, &lookup.match_key.key, exhausted) else {
-            return Self::NotFound;
+            return Ok(Self::NotFound);
         };
-        match queue.claim(|_| true) {
+        Ok(match queue.claim(|_| true) {
             Some(claimed) => Self::Found(queue, claimed),
             None => Self::Exhausted(queue.entries().len()),
-        }
+        })
     }
 }
 
@@ -41,6 +46,7 @@ pub(super) async fn look_up(
 /// The keys of the client messages of a conversation. They are derived on a blocking thread, since
 /// messages that are stored beside the cassette are read for it.
 pub(super) async fn load_expected_keys(
+    context: &RequestContext<'_>,
     lookup: &Arc<Lookup>,
     claimed: &ClaimedEntry,
     protocol: Protocol,
@@ -49,12 +55,9 @@ pub(super) async fn load_expected_keys(
         return Ok(expected_keys);
     }
     let (index, entry) = (Arc::clone(&lookup.index), Arc::clone(claimed.entry()));
-    let read = tokio::task::spawn_blocking(move || index.client_message_keys(&entry, protocol));
-    match read.await {
-        Ok(Ok(expected_keys)) => Ok(expected_keys),
-        Ok(Err(reason)) => Err(ExchangeError::Cassette(format!(
-            "a recorded conversation cannot be read: {reason}"
-        ))),
-        Err(error) => Err(ExchangeError::Internal(error.to_string())),
-    }
+    let reads = &context.handler.shared.body_reads;
+    let read = reads.run(move || index.client_message_keys(&entry, protocol));
+    read.await?.map_err(|reason| {
+        ExchangeError::Cassette(format!("a recorded conversation cannot be read: {reason}"))
+    })
 }

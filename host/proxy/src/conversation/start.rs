@@ -23,12 +23,12 @@ pub(crate) async fn replay_websocket(
     guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let lookup = look_up_handshake(context, &request).await?;
-    match Selection::of(context, &lookup) {
+    match Selection::of(context, &lookup).await? {
         Selection::Found(queue, claimed) => {
             start_replay(context, request, guards, (lookup, queue, claimed)).await
         }
-        Selection::Exhausted(count) => Err(replay::miss_error(context, &lookup, Some(count))),
-        Selection::NotFound => Err(replay::miss_error(context, &lookup, None)),
+        Selection::Exhausted(count) => Err(replay::miss_error(context, lookup, Some(count)).await),
+        Selection::NotFound => Err(replay::miss_error(context, lookup, None).await),
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn replay_websocket_or_tunnel(
     let lookup = look_up_handshake(context, &request).await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
-    match Selection::of(context, &lookup) {
+    match Selection::of(context, &lookup).await? {
         Selection::Found(queue, claimed) => {
             start_replay(context, request, guards, (lookup, queue, claimed)).await
         }
@@ -80,9 +80,9 @@ async fn start_replay(
     let entry = Arc::clone(claimed.entry());
     if entry.messages(Protocol::WebSocket).is_none() {
         // The recorded upstream rejected the handshake.
-        return replay::serve_hit(context, &entry, &ClientCapabilities::of(&request)).await;
+        return replay::serve_hit(context, claimed, &ClientCapabilities::of(&request)).await;
     }
-    let expected_keys = load_expected_keys(&lookup, &claimed, Protocol::WebSocket).await?;
+    let expected_keys = load_expected_keys(context, &lookup, &claimed, Protocol::WebSocket).await?;
     let (fields, deflate) = negotiate(&entry.response.fields, request.headers());
     let response = ClientHandshake::of(&request).accept_response(fields);
     let conversation = (queue, claimed, expected_keys);

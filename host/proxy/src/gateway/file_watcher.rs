@@ -6,6 +6,7 @@
 //! something changed. Polling covers events that are lost.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -89,22 +90,11 @@ fn watch(
         if state.stopped.load(Ordering::Acquire) {
             return;
         }
-        let (files, folders) = state.watched_paths();
-        if let Some(watcher) = &mut watcher {
-            let watched_folders = [folders.clone(), state.cassette_folders()].concat();
-            update_watches(watcher, &mut watched, &files, &watched_folders);
+        let round = || look(&state, watcher.as_mut(), &mut watched, &mut applied);
+        if catch_unwind(AssertUnwindSafe(round)).is_err() {
+            // What has changed is applied, and is not read again until it changes.
+            tracing::error!("the files are not applied: the gateway itself failed at it");
         }
-        let now = source_files::stamp_files(&files, &folders);
-        if applied.as_ref() != Some(&now) {
-            applied = Some(wait_until_settled(now, &files, &folders));
-            state.reload_configuration();
-        } else if state.needs_rollback() {
-            state.reload_configuration();
-        }
-        state.load_pending_plugins_in_background();
-        state.retry_listeners();
-        state.reload_cassettes();
-        state.close_idle_sessions();
         drop(state);
         match events.recv_timeout(POLL_INTERVAL) {
             Ok(()) => std::thread::sleep(MIN_INTERVAL),
@@ -112,6 +102,31 @@ fn watch(
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_INTERVAL),
         }
     }
+}
+
+/// Applies what has changed since the last look.
+fn look(
+    state: &Arc<GatewayState>,
+    watcher: Option<&mut RecommendedWatcher>,
+    watched: &mut Vec<PathBuf>,
+    applied: &mut Option<Vec<FileStamp>>,
+) {
+    let (files, folders) = state.watched_paths();
+    if let Some(watcher) = watcher {
+        let watched_folders = [folders.clone(), state.cassette_folders()].concat();
+        update_watches(watcher, watched, &files, &watched_folders);
+    }
+    let now = source_files::stamp_files(&files, &folders);
+    if applied.as_ref() != Some(&now) {
+        *applied = Some(wait_until_settled(now, &files, &folders));
+        state.reload_configuration();
+    } else if state.needs_rollback() {
+        state.reload_configuration();
+    }
+    state.load_pending_plugins_in_background();
+    state.retry_listeners();
+    state.reload_cassettes();
+    state.close_idle_sessions();
 }
 
 /// The stamps of the files once they no longer change.

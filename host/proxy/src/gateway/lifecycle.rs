@@ -77,6 +77,8 @@ impl Gateway {
             stream_permits: concurrency.streams(),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
             body_workers: BodyWorkers::new(options.worker_count()),
+            body_reads: BodyWorkers::body_reads(),
+            session_loads: BodyWorkers::session_loads(),
             background_reads: Arc::new(Semaphore::new(limits.background_reads)),
             drain: Drain::default(),
         });
@@ -151,10 +153,12 @@ impl Gateway {
         let timeouts = ShutdownTimeouts::from(&shared.snapshot.load().config.limits);
         let deadline = timeouts.deadline();
         self.state.stopped.store(true, Ordering::Release);
-        self.state.listeners.lock().begin_shutdown(&shared.drain);
-        let mut listeners = self.state.listeners.lock();
-        let remaining = listeners.finish_shutdown(&shared.drain, timeouts, deadline);
-        drop(listeners);
+        // A reload may hold them. It ends soon, since it sees that the gateway stops.
+        let listeners = self.state.listeners.try_lock_for(deadline.remaining());
+        let remaining = listeners.map_or(1, |mut listeners| {
+            listeners.begin_shutdown(&shared.drain);
+            listeners.finish_shutdown(&shared.drain, timeouts, deadline)
+        });
         if remaining > 0 {
             let total = timeouts.total();
             tracing::warn!(

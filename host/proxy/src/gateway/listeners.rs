@@ -209,7 +209,7 @@ impl Listeners {
             .collect();
         let remaining = shutdown::wait_for_drains(&drains, timeouts);
         for worker in std::mem::take(&mut self.workers) {
-            worker.end(deadline);
+            worker.end(deadline.of_workers());
         }
         remaining
     }

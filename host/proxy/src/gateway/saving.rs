@@ -25,32 +25,28 @@ impl Saving {
     pub(super) fn finish(self, shared: &SharedState, deadline: Deadline) {
         let counters = &shared.counters;
         let Self { recorder, writer } = self;
-        let is_recorded = match end_recorder(&shared.recorder, recorder, deadline) {
-            Joined::Ended => true,
+        match end_recorder(&shared.recorder, recorder, deadline) {
+            Joined::Ended => {}
             Joined::Panicked => {
                 let reason = "the recorder thread panicked; its last exchanges may be missing";
                 tracing::error!("{reason}");
                 counters.count_defects(Defect::NotWritten, reason, 1);
-                true
             }
             Joined::Abandoned => {
+                shared.recorder.abandon();
                 tracing::error!(
                     "the recorder did not finish within a second after limits.shutdown_timeout; \
                      the exchanges in its queue are not written"
                 );
-                false
+                // What is written is with the system. No sync begins now: the process could not end
+                // before it, and no cassette is marked as complete.
+                return;
             }
-        };
-        // A close marks cassettes as complete.
-        let write = move || match is_recorded {
-            true => writer.close(),
-            false => writer.flush(),
-        };
-        match deadline.run(write) {
+        }
+        match deadline.run(move || writer.close()) {
             Some(Ok(())) => {}
             Some(Err(error)) => count_last_recordings(counters, &error.to_string()),
-            None if is_recorded => count_last_recordings(counters, "the disk is too slow"),
-            None => {}
+            None => count_last_recordings(counters, "the disk is too slow"),
         }
     }
 }

@@ -8,8 +8,12 @@ use std::time::{Duration, Instant};
 use ouli_config::Limits;
 use ouli_net::drain::Drain;
 
-/// The time after `limits.shutdown_timeout` in which recordings are saved at least.
-const SAVE_TIME: Duration = Duration::from_millis(900);
+/// The time after `limits.shutdown_timeout` in which recordings are saved at least. The rest of a
+/// second is for the report and for the end of the process, which frees its memory.
+const SAVE_TIME: Duration = Duration::from_millis(600);
+
+/// How much earlier threads are left that serve clients.
+const SAVE_ALONE: Duration = Duration::from_millis(400);
 
 /// How often a thread is looked at that ends.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
@@ -30,6 +34,11 @@ pub(super) enum Joined {
 }
 
 impl Deadline {
+    /// The same for threads that serve clients: a busy one leaves time to save recordings.
+    pub(super) fn of_workers(self) -> Self {
+        Self(self.0.checked_sub(SAVE_ALONE).unwrap_or(self.0))
+    }
+
     /// The time that is left.
     pub(super) fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())

@@ -1,5 +1,6 @@
 //! The state that reloads and the file watcher share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -171,7 +172,12 @@ impl GatewayState {
         let spawned = std::thread::Builder::new()
             .name("ouli-plugins".to_owned())
             .spawn(move || {
-                state.load_pending_plugins();
+                let loaded = catch_unwind(AssertUnwindSafe(|| state.load_pending_plugins()));
+                if loaded.is_err() {
+                    tracing::error!("the plugins are not loaded: the gateway itself failed at it");
+                    // They would fail again.
+                    state.loaded.lock().is_pending = false;
+                }
                 state.is_loading_plugins.store(false, Ordering::Release);
             });
         if let Err(error) = spawned {

@@ -1,4 +1,6 @@
-//! Work on large bodies, on threads that serve no connection: other requests do not wait for it.
+//! Work on large bodies and reads of the disk, on threads that serve no connection: other requests
+//! do not wait for it. Each kind has permits of its own, so that a slow disk leaves threads for the
+//! others.
 
 use std::sync::Arc;
 
@@ -6,19 +8,34 @@ use tokio::sync::Semaphore;
 
 use super::error::ExchangeError;
 
-/// Permits for work on large bodies. More at once would only compete for the processors.
+/// Permits for one kind of work. More at once would only compete for the processors or the disk.
 #[derive(Clone, Debug)]
 pub struct BodyWorkers(Arc<Semaphore>);
 
+/// Stored bodies that are read at one time, and cassettes. Together with large bodies they leave
+/// threads of each worker (`gateway/worker.rs`), however slow the disk is.
+const MAX_BODY_READS: usize = 32;
+const MAX_SESSION_LOADS: usize = 16;
+
 impl BodyWorkers {
-    /// At most `count` bodies are worked on at once.
+    /// For reads of stored bodies.
+    pub fn body_reads() -> Self {
+        Self::new(MAX_BODY_READS)
+    }
+
+    /// For reads of cassettes.
+    pub fn session_loads() -> Self {
+        Self::new(MAX_SESSION_LOADS)
+    }
+
+    /// At most `count` are worked on at once.
     pub fn new(count: usize) -> Self {
         Self(Arc::new(Semaphore::new(count)))
     }
 
     /// Runs work on a blocking thread, once one of the permits is free. Work that has begun ends
     /// even if its client leaves.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ExchangeError> {

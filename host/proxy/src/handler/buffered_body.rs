@@ -21,14 +21,23 @@ pub(crate) struct BufferedBody {
     reservation: MemoryReservation,
 }
 
+/// Decides while a body arrives whether its rest is needed.
+pub(crate) trait EarlyEnd {
+    /// True if these first bytes are enough.
+    fn is_enough(
+        &mut self,
+        received: &[u8],
+    ) -> impl Future<Output = Result<bool, ExchangeError>> + Send;
+}
+
 impl BufferedBody {
-    /// Reads a body, up to `limits.request_body`, until it ends or `is_enough` of it has arrived.
+    /// Reads a body, up to `limits.request_body`, until it ends or enough of it has arrived.
     /// True if the rest was not read.
     pub(crate) async fn read_until(
         mut body: impl Body<Data = Bytes, Error: Display> + Unpin,
         limits: &Limits,
         budget: &MemoryBudget,
-        mut is_enough: impl FnMut(&[u8]) -> Result<bool, ExchangeError>,
+        early_end: &mut impl EarlyEnd,
     ) -> Result<(Self, bool), ExchangeError> {
         let max = limits.request_body;
         let mut buffered = Self {
@@ -49,7 +58,7 @@ impl BufferedBody {
             } else {
                 &joined[..]
             };
-            is_partial = is_enough(received)?;
+            is_partial = early_end.is_enough(received).await?;
             if is_partial {
                 break;
             }
@@ -139,6 +148,15 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(20);
 
+    /// The whole body is needed.
+    struct Never;
+
+    impl EarlyEnd for Never {
+        async fn is_enough(&mut self, _received: &[u8]) -> Result<bool, ExchangeError> {
+            Ok(false)
+        }
+    }
+
     fn chunks(chunks: &[&'static str]) -> ScriptedBody {
         ScriptedBody::new(chunks, ScriptedEnding::Complete)
     }
@@ -152,7 +170,7 @@ mod tests {
             memory_wait_timeout: SHORT,
             ..Limits::default()
         };
-        let read = BufferedBody::read_until(body, &limits, budget, |_| Ok(false)).await;
+        let read = BufferedBody::read_until(body, &limits, budget, &mut Never).await;
         read.map(|(buffered, _)| buffered)
     }
 

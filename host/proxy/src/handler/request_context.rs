@@ -83,6 +83,38 @@ impl RequestContext<'_> {
         Ok((result?, Some(memory)))
     }
 
+    /// Runs work on several bodies, which have this size together: above `limits.offload_size` on
+    /// another thread.
+    ///
+    /// # Errors
+    /// If the work panics.
+    pub(crate) async fn work_on_bodies<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ExchangeError> {
+        if size < self.snapshot.config.limits.offload_size {
+            return Ok(work());
+        }
+        let span = self.trace.span();
+        let workers = &self.handler.shared.body_workers;
+        workers.run(move || span.in_scope(work)).await
+    }
+
+    /// Adds the exchanges to an index that were recorded since it was built.
+    ///
+    /// # Errors
+    /// If that panics.
+    pub(crate) async fn update_index(&self, index: &Arc<Index>) -> Result<(), ExchangeError> {
+        if index.is_current() {
+            return Ok(());
+        }
+        let new = index.unindexed().await;
+        let index = Arc::clone(index);
+        self.work_on_bodies(new.size(), move || index.add(new))
+            .await
+    }
+
     /// Reserves memory for work on one body, or for its bytes, until the reservation is dropped.
     /// The largest bodies reserve half of the limit, so that one of them is worked on at once, and
     /// memory is left for all others. The request holds `held` bytes already.
@@ -111,21 +143,32 @@ impl RequestContext<'_> {
     }
 
     /// The index of the session. A session that is replayed for the first time is read on a
-    /// blocking thread.
+    /// blocking thread, for which its other requests wait without one.
     pub(crate) async fn index(&self) -> Result<Arc<Index>, ExchangeError> {
-        let known = self.snapshot.index(self.session.name());
-        if let Some(index) = known.filter(|index| index.is_of(&self.session)) {
+        if let Some(index) = self.built_index() {
+            self.update_index(&index).await?;
+            return Ok(index);
+        }
+        let turn = self.session.index_turn().await;
+        if let Some(index) = self.built_index() {
+            drop(turn);
+            self.update_index(&index).await?;
             return Ok(index);
         }
         let (snapshot, session) = (Arc::clone(&self.snapshot), Arc::clone(&self.session));
         let sessions = Arc::clone(&self.handler.shared.sessions);
         let span = self.trace.span();
-        let built = tokio::task::spawn_blocking(move || {
+        let loads = &self.handler.shared.session_loads;
+        let load = move || {
+            let _turn = turn;
             span.in_scope(|| snapshot.make_index(&sessions, &session))
-        });
-        built
-            .await
-            .map_err(|error| ExchangeError::Internal(error.to_string()))?
+        };
+        loads.run(load).await?
+    }
+
+    fn built_index(&self) -> Option<Arc<Index>> {
+        let known = self.snapshot.index(self.session.name());
+        known.filter(|index| index.is_of(&self.session))
     }
 
     /// Counts an error that the client receives, unless it is counted with the exchange.

@@ -98,10 +98,8 @@ async fn mark(shared: &SharedState, name: &str) -> Result<Arc<Session>, Exchange
         let (sessions, session) = (Arc::clone(&shared.sessions), Arc::clone(&session));
         let strict = shared.snapshot.load().config.strict;
         // A cassette that cannot be used is in the verdict.
-        let read = tokio::task::spawn_blocking(move || sessions.load(&session, strict));
-        let _ = read
-            .await
-            .map_err(|error| ExchangeError::Internal(error.to_string()))?;
+        let loads = &shared.session_loads;
+        let _ = loads.run(move || sessions.load(&session, strict)).await?;
     }
     Ok(shared.sessions.begin_run(name)?)
 }

@@ -40,6 +40,10 @@ pub struct SharedState {
     pub background_reads: Arc<Semaphore>,
     /// Threads for large bodies (`limits.offload_size`).
     pub body_workers: BodyWorkers,
+    /// Threads that read stored bodies, and code responses.
+    pub body_reads: BodyWorkers,
+    /// Threads that read cassettes and derive the keys of their exchanges.
+    pub session_loads: BodyWorkers,
     /// Limits concurrent requests (`limits.max_concurrent_requests`).
     pub request_limiter: RequestLimiter,
     /// Permits for long-lived streams (`limits.streams`).

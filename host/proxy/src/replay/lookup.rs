@@ -1,9 +1,10 @@
 //! Looks a request up in the index of its session, and explains a miss.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use super::truncated_search::TruncatedSearch;
-use crate::handler::{ExchangeError, RequestContext};
+use crate::handler::{Endpoint, ExchangeError, RequestContext, Snapshot};
 use crate::session::{
     ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session, body_digest,
 };
@@ -18,8 +19,8 @@ pub(crate) struct Lookup {
     request: Arc<Request>,
     pub(crate) request_view: Arc<dyn MessageView>,
     pub(crate) match_key: MatchKey,
-    /// The result for a request whose rest was not read.
-    pub(super) early: Option<LookupResult>,
+    /// For a request whose rest was not read: the number of exchanges that are all replayed.
+    pub(super) exhausted: Option<usize>,
     /// The search for a recorded request that is truncated.
     pub(super) truncated: Option<TruncatedSearch>,
     /// The memory of a large request while it is worked on.
@@ -56,7 +57,7 @@ pub(crate) async fn look_up_request(
         request,
         request_view,
         match_key,
-        early: None,
+        exhausted: None,
         truncated: None,
         _memory: memory,
     })
@@ -66,6 +67,12 @@ impl Lookup {
     /// The request as the client sent it.
     pub(super) fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// The size in bytes of the bodies that are compared to explain a miss.
+    fn compared_size(&self) -> usize {
+        let own = self.request.body.inline().len();
+        own.saturating_add(self.index.nearest_size(&self.match_key.key))
     }
 
     /// The request as a report shows it. A component of `request_view` is redacted when it is first
@@ -98,16 +105,18 @@ pub(super) async fn find(
     lookup: &mut Lookup,
 ) -> Result<LookupResult, ExchangeError> {
     let exhausted = exhausted_policy(context);
-    if let Some(result) = lookup.early.take() {
-        return Ok(result);
+    if let Some(count) = lookup.exhausted {
+        return Ok(LookupResult::Exhausted(count));
     }
+    // An exchange may have been recorded while the request was looked up.
+    context.update_index(&lookup.index).await?;
     let key = &lookup.match_key.key;
     while let Some(search) = lookup.truncated.take_if(|search| !search.is_complete()) {
         let search = search.advance(context, key).await?;
         let found = lookup.index.find_next(key, search.found());
         lookup.truncated = Some(search);
-        if let Some(entry) = found {
-            return Ok(LookupResult::Hit(entry));
+        if let Some(claimed) = found {
+            return Ok(LookupResult::Hit(claimed));
         }
     }
     if lookup
@@ -138,11 +147,13 @@ async fn find_whole(
     if !matches!(found, LookupResult::NotFound) {
         return Ok(found);
     }
-    let Some(largest) = lookup.index.largest_wildcard() else {
+    let Some((largest, all)) = lookup.index.wildcard_sizes() else {
         return Ok(found);
     };
     // Each of them is read and parsed to be compared with this request.
-    let size = largest.max(lookup.request.body.inline().len());
+    let offload_size = context.snapshot.config.limits.offload_size;
+    let size = largest.max(all.min(offload_size));
+    let size = size.max(lookup.request.body.inline().len());
     let (index, key) = (Arc::clone(&lookup.index), key.clone());
     let (snapshot, session) = (Arc::clone(&context.snapshot), Arc::clone(&context.session));
     let view = Arc::clone(&lookup.request_view);
@@ -168,9 +179,9 @@ pub(crate) fn exhausted_policy(context: &RequestContext<'_>) -> ExhaustedPolicy 
 
 /// Explains a miss. `replayed` is the number of exchanges of the key if all of them are
 /// already replayed.
-pub(crate) fn miss_error(
+pub(crate) async fn miss_error(
     context: &RequestContext<'_>,
-    lookup: &Lookup,
+    lookup: impl Borrow<Lookup> + Send + 'static,
     replayed: Option<usize>,
 ) -> ExchangeError {
     if let Some(reason) = context
@@ -183,31 +194,48 @@ pub(crate) fn miss_error(
             "no exchange of the session {session} can be replayed: {reason}"
         ));
     }
-    match explain(context, lookup, replayed) {
-        Ok(miss) => ExchangeError::Miss(Box::new(miss)),
-        Err(failure) => ExchangeError::Plugin(failure),
+    let explanation = Explanation {
+        snapshot: Arc::clone(&context.snapshot),
+        endpoint: Arc::clone(&context.endpoint),
+        session: Arc::clone(&context.session),
+        replayed,
+    };
+    let size = lookup.borrow().compared_size();
+    let explained = context
+        .work_on_bodies(size, move || explanation.explain(lookup.borrow()))
+        .await;
+    match explained {
+        Ok(Ok(miss)) => ExchangeError::Miss(Box::new(miss)),
+        Ok(Err(failure)) => ExchangeError::Plugin(failure),
+        Err(error) => error,
     }
 }
 
-fn explain(
-    context: &RequestContext<'_>,
-    lookup: &Lookup,
+/// What a miss is explained with, on any thread.
+struct Explanation {
+    snapshot: Arc<Snapshot>,
+    endpoint: Arc<Endpoint>,
+    session: Arc<Session>,
     replayed: Option<usize>,
-) -> Result<Miss, PluginFailure> {
-    let (snapshot, endpoint, session) = (&context.snapshot, &context.endpoint, &context.session);
-    let plugins = &snapshot.plugins;
-    let mut budget = ComparisonBudget::new(snapshot.config.limits.miss_comparison);
-    let view = lookup.reported_view(plugins, &endpoint.name, session)?;
-    let (body, key) = (lookup.request.body.inline().len(), &lookup.match_key.key);
-    let view = budget.admit(view, body, body_digest(key));
-    let message = plugins.keyed_request(&view, session.secrets())?;
-    let guidance = snapshot.guidance(endpoint, session.name());
-    let index = &lookup.index;
-    let mut miss = index.explain_miss(message, key, budget, replayed, guidance);
-    miss.unavailable.uncompared = lookup
-        .truncated
-        .as_ref()
-        .map_or(0, TruncatedSearch::skipped);
-    snapshot.withhold_secrets(&mut miss, session);
-    Ok(miss)
+}
+
+impl Explanation {
+    fn explain(&self, lookup: &Lookup) -> Result<Miss, PluginFailure> {
+        let (snapshot, endpoint, session) = (&self.snapshot, &self.endpoint, &self.session);
+        let plugins = &snapshot.plugins;
+        let mut budget = ComparisonBudget::new(snapshot.config.limits.miss_comparison);
+        let view = lookup.reported_view(plugins, &endpoint.name, session)?;
+        let (body, key) = (lookup.request.body.inline().len(), &lookup.match_key.key);
+        let view = budget.admit(view, body, body_digest(key));
+        let message = plugins.keyed_request(&view, session.secrets())?;
+        let guidance = snapshot.guidance(endpoint, session.name());
+        let index = &lookup.index;
+        let mut miss = index.explain_miss(message, key, budget, self.replayed, guidance);
+        miss.unavailable.uncompared = lookup
+            .truncated
+            .as_ref()
+            .map_or(0, TruncatedSearch::skipped);
+        snapshot.withhold_secrets(&mut miss, session);
+        Ok(miss)
+    }
 }

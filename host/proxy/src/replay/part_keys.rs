@@ -15,8 +15,8 @@ use ouli_plugin::PluginFailure;
 /// What the derivation of a key costs beside the bytes of its part, in bytes.
 const COST_OF_KEY: u64 = 16 * 1024;
 
-/// Derives the keys of the first parts of one request.
-pub(super) struct PartKeys {
+/// Derives the keys of the first parts of one request, on any thread.
+pub(super) struct PartDeriver {
     snapshot: Arc<Snapshot>,
     session: Arc<Session>,
     endpoint: Arc<str>,
@@ -24,26 +24,41 @@ pub(super) struct PartKeys {
     /// The request as it would be recorded, without its body.
     pub(super) head: Request,
     bounds: Bounds,
-    /// What may still be spent once the whole body is there (`limits.truncated_comparison`).
+}
+
+/// The key of a part of a request.
+pub(super) struct DerivedPart {
+    /// The key, if a recorded request was truncated after such a part.
+    pub(super) found: Option<TruncatedKey>,
+    /// The bytes that decoding the part added.
+    decoded: u64,
+}
+
+/// The keys of the first parts of one request, within `limits.truncated_comparison`.
+pub(super) struct PartKeys {
+    pub(super) deriver: Arc<PartDeriver>,
+    /// What may still be spent once the whole body is there.
     left: u64,
     /// What may still be spent on parts of other bytes while the body arrives.
     left_early: u64,
 }
 
-/// The share of the limit for parts of other bytes while the body arrives: on the thread that
-/// serves the request.
+/// The share of the limit for parts of other bytes while the body arrives.
 const EARLY_SHARE: u64 = 16;
 
 impl PartKeys {
     pub(super) fn new(context: &RequestContext<'_>, index: Arc<Index>, head: &RequestHead) -> Self {
         let limit = context.snapshot.config.limits.truncated_comparison as u64;
-        Self {
+        let deriver = PartDeriver {
             snapshot: Arc::clone(&context.snapshot),
             session: Arc::clone(&context.session),
             endpoint: Arc::clone(&context.endpoint.name),
             index,
             head: head.to_recorded_request(&context.endpoint.authority),
             bounds: decoding_bounds(context),
+        };
+        Self {
+            deriver: Arc::new(deriver),
             left: limit,
             left_early: limit / EARLY_SHARE,
         }
@@ -59,19 +74,23 @@ impl PartKeys {
         spend(&mut self.left_early, length)
     }
 
-    /// The key of a part, if a recorded request was truncated after it. A part that cannot be
-    /// decoded has none.
-    pub(super) fn matching_key(
-        &mut self,
-        length: u64,
-        part: &Bytes,
-    ) -> Result<Option<TruncatedKey>, PluginFailure> {
+    /// Counts what a part cost.
+    pub(super) fn count(&mut self, part: &DerivedPart) {
+        self.left = self.left.saturating_sub(part.decoded);
+        self.left_early = self.left_early.saturating_sub(part.decoded);
+    }
+}
+
+impl PartDeriver {
+    /// The key of a part. One that cannot be decoded has none.
+    pub(super) fn derive(&self, length: u64, part: &Bytes) -> Result<DerivedPart, PluginFailure> {
         let Ok(live) = self.part(part) else {
-            return Ok(None);
+            return Ok(DerivedPart {
+                found: None,
+                decoded: 0,
+            });
         };
         let decoded = (live.body().len() as u64).saturating_sub(length);
-        self.left = self.left.saturating_sub(decoded);
-        self.left_early = self.left_early.saturating_sub(decoded);
         let secrets = self.session.secrets();
         let plugins = &self.snapshot.plugins;
         let view = plugins.view(
@@ -83,7 +102,8 @@ impl PartKeys {
         let match_key = plugins.key(&view, secrets)?;
         self.session.count_failed_matcher(&match_key);
         let key = (length, live.key_hash(match_key.key.hash()));
-        Ok(self.index.has_truncated(key).then_some(key))
+        let found = self.index.has_truncated(key).then_some(key);
+        Ok(DerivedPart { found, decoded })
     }
 
     pub(super) fn part(&self, part: &Bytes) -> Result<LivePart, CodingError> {

@@ -49,13 +49,16 @@ pub(super) async fn recorded_body(
                 Division::Whole => Ok(RecordedBody::Whole(bytes)),
                 Division::Chunks { chunks, .. } => {
                     let size = bytes.len();
-                    run(size, move || Ok(split(&bytes, chunks, &codings))).await
+                    run(context, size, move || Ok(split(&bytes, chunks, &codings))).await
                 }
             }
         }
         (Representation::Recoded, _) => {
             let bytes = read(context, &response.body).await?;
-            run(bytes.len(), move || encode(&bytes, division, &codings)).await
+            run(context, bytes.len(), move || {
+                encode(&bytes, division, &codings)
+            })
+            .await
         }
         (Representation::AsRecorded | Representation::Decoded, _) => {
             let bytes = read(context, &response.body).await?;
@@ -78,29 +81,27 @@ async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, 
     };
     let folder = Arc::clone(context.handler.shared.sessions.folder());
     let session = Arc::clone(context.session.name());
-    let read = tokio::task::spawn_blocking(move || folder.read_body(&session, &digest));
-    match read.await {
-        Ok(Ok(bytes)) => Ok(match memory {
-            Some(memory) => counted(bytes, memory),
-            None => bytes,
-        }),
-        Ok(Err(error)) => Err(ExchangeError::Cassette(format!(
-            "a recorded body cannot be read: {error}"
-        ))),
-        Err(error) => Err(ExchangeError::Internal(error.to_string())),
-    }
+    let reads = &context.handler.shared.body_reads;
+    let read = reads.run(move || folder.read_body(&session, &digest));
+    let bytes = read.await?.map_err(|error| {
+        ExchangeError::Cassette(format!("a recorded body cannot be read: {error}"))
+    })?;
+    Ok(match memory {
+        Some(memory) => counted(bytes, memory),
+        None => bytes,
+    })
 }
 
 /// Runs work on a body of this size, on another thread if it is large.
 async fn run(
+    context: &RequestContext<'_>,
     size: usize,
     work: impl FnOnce() -> Result<RecordedBody, CodingError> + Send + 'static,
 ) -> Result<RecordedBody, ExchangeError> {
     let result = if size <= MAX_INLINE_WORK {
         work()
     } else {
-        let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|error| ExchangeError::Internal(error.to_string()))?
+        context.handler.shared.body_reads.run(work).await?
     };
     result.map_err(|error| ExchangeError::Internal(error.to_string()))
 }

@@ -1,8 +1,6 @@
 //! Requests with `expect: 100-continue` whose recorded upstream responded without the body (RFC
 //! 9110, section 10.1.1): they are found without it, so the client is not asked for it either.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{Method, Request};
 
@@ -10,7 +8,7 @@ use super::decoding_bounds::decoding_bounds;
 use super::lookup::{Lookup, exhausted_policy, look_up_request};
 use crate::handler::{ExchangeError, RequestBody, RequestContext};
 use crate::record::RequestHead;
-use crate::session::{Entry, ExhaustedPolicy, LivePart, LookupResult};
+use crate::session::{ClaimedEntry, ExhaustedPolicy, LivePart, LookupResult};
 use ouli_net::http::expects_continue;
 
 /// The lookup of a request without its body.
@@ -41,7 +39,7 @@ impl RefusedBodyLookup {
 
     /// The next exchange that was not replayed. If no exchange with a body may follow it, the last
     /// one is repeated as configured.
-    pub(super) fn next(&self, context: &RequestContext<'_>) -> Option<Arc<Entry>> {
+    pub(super) fn next(&self, context: &RequestContext<'_>) -> Option<ClaimedEntry> {
         let next = self.find(ExhaustedPolicy::Miss);
         next.or_else(|| {
             let may_follow = self.lookup.index.has_body_for(&self.method);
@@ -50,14 +48,14 @@ impl RefusedBodyLookup {
     }
 
     /// The exchange to repeat, for a request that is not recorded with its body either.
-    pub(super) fn repeat(&self, context: &RequestContext<'_>) -> Option<Arc<Entry>> {
+    pub(super) fn repeat(&self, context: &RequestContext<'_>) -> Option<ClaimedEntry> {
         self.find(exhausted_policy(context))
     }
 
-    fn find(&self, exhausted: ExhaustedPolicy) -> Option<Arc<Entry>> {
+    fn find(&self, exhausted: ExhaustedPolicy) -> Option<ClaimedEntry> {
         let key = &self.lookup.match_key.key;
         match self.lookup.index.find_refused_body(key, exhausted) {
-            LookupResult::Hit(entry) => Some(entry),
+            LookupResult::Hit(claimed) => Some(claimed),
             LookupResult::Exhausted(_) | LookupResult::NotFound => None,
         }
     }

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use super::client_capabilities::ClientCapabilities;
 use super::decoding_bounds::decoding_bounds;
 use super::early_leave::EarlyLeave;
-use super::early_replay::TruncatedParts;
+use super::early_replay::{EarlyResult, TruncatedParts};
 use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
 use super::pending_lookup::counted;
 use super::recorded_failure::replay_failure;
@@ -20,7 +20,7 @@ use super::selected_response::selected_response;
 use crate::handler::buffered_body::BufferedBody;
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext};
 use crate::record::{self, ForwardedBody, RequestHead, RequestRecording};
-use crate::session::{Entry, LookupResult, Outcome, ReplayQueue};
+use crate::session::{ClaimedEntry, LookupResult, Outcome, ReplayQueue};
 use ouli_codec::content_coding;
 use ouli_message::Content;
 
@@ -31,19 +31,22 @@ pub(crate) async fn replay(
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
     let refused = counted(context, RefusedBodyLookup::of(context, &request)).await?;
-    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
-        return serve_hit(context, &entry, &client).await;
+    if let Some(claimed) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, claimed, &client).await;
     }
-    let (_, _buffered, mut lookup) =
-        counted(context, look_up(context, request, BeyondLimits::Reject)).await?;
+    let looked_up = counted(context, look_up(context, request, BeyondLimits::Reject)).await?;
+    let (_, _buffered, mut lookup) = match looked_up {
+        LookedUp::Early(claimed) => return serve_hit(context, claimed, &client).await,
+        LookedUp::Read(read) => *read,
+    };
     match find(context, &mut lookup).await? {
-        LookupResult::Hit(entry) => serve_hit(context, &entry, &client).await,
-        LookupResult::Exhausted(count) => Err(miss_error(context, &lookup, Some(count))),
+        LookupResult::Hit(claimed) => serve_hit(context, claimed, &client).await,
+        LookupResult::Exhausted(count) => Err(miss_error(context, lookup, Some(count)).await),
         LookupResult::NotFound => match refused.and_then(|refused| refused.repeat(context)) {
-            Some(entry) => serve_hit(context, &entry, &client).await,
+            Some(claimed) => serve_hit(context, claimed, &client).await,
             None => match selected_response(context, &lookup, &client).await? {
                 Some(response) => Ok(response),
-                None => Err(miss_error(context, &lookup, None)),
+                None => Err(miss_error(context, lookup, None).await),
             },
         },
     }
@@ -56,19 +59,22 @@ pub(crate) async fn replay_or_forward(
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let client = ClientCapabilities::of(&request);
     let refused = counted(context, RefusedBodyLookup::of(context, &request)).await?;
-    if let Some(entry) = refused.as_ref().and_then(|refused| refused.next(context)) {
-        return serve_hit(context, &entry, &client).await;
+    if let Some(claimed) = refused.as_ref().and_then(|refused| refused.next(context)) {
+        return serve_hit(context, claimed, &client).await;
     }
-    let (head, mut buffered, mut lookup) =
-        counted(context, look_up(context, request, BeyondLimits::Miss)).await?;
+    let looked_up = counted(context, look_up(context, request, BeyondLimits::Miss)).await?;
+    let (head, mut buffered, mut lookup) = match looked_up {
+        LookedUp::Early(claimed) => return serve_hit(context, claimed, &client).await,
+        LookedUp::Read(read) => *read,
+    };
     let key = lookup.match_key.key.hash();
     let written = async {
         context.session.wait_until_written(key).await;
         Ok(())
     };
     counted(context, written).await?;
-    if let LookupResult::Hit(entry) = find(context, &mut lookup).await? {
-        return serve_hit(context, &entry, &client).await;
+    if let LookupResult::Hit(claimed) = find(context, &mut lookup).await? {
+        return serve_hit(context, claimed, &client).await;
     }
     // What its comparison took is not held while the upstream responds.
     drop(lookup);
@@ -93,18 +99,22 @@ pub(crate) async fn warm_up(context: &RequestContext<'_>) {
     }
 }
 
-/// The recorded response, counted as a hit.
+/// The recorded response, counted as a hit. Another client gets the exchange if this one leaves
+/// before it is read.
 pub(crate) async fn serve_hit(
     context: &RequestContext<'_>,
-    entry: &Arc<Entry>,
+    mut claimed: ClaimedEntry,
     client: &ClientCapabilities,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
+    let entry = &Arc::clone(claimed.entry());
     if let Some(failure) = entry.failure_without_response() {
+        claimed.keep();
         return Err(replay_failure(context, failure).await);
     }
     let mut response = recorded_response(context, entry, client).await?;
     let early_leave = EarlyLeave::of_chunks(&context.session, entry);
     response.body_mut().count_early_leave(early_leave);
+    claimed.keep();
     context.session.counters().count(Outcome::Hit);
     context.trace.set_outcome(AccessOutcome::Hit);
     Ok(response)
@@ -119,19 +129,26 @@ enum BeyondLimits {
     Miss,
 }
 
+/// A request that was looked up.
+enum LookedUp {
+    /// It is answered before its end.
+    Early(ClaimedEntry),
+    /// It was read, except for what its answer does not depend on.
+    Read(Box<(RequestHead, BufferedBody, Lookup)>),
+}
+
 async fn look_up(
     context: &RequestContext<'_>,
     request: Request<RequestBody>,
     beyond_limits: BeyondLimits,
-) -> Result<(RequestHead, BufferedBody, Lookup), ExchangeError> {
+) -> Result<LookedUp, ExchangeError> {
     let head = RequestHead::new(context, &request, true);
     let limits = &context.snapshot.config.limits;
     let budget = &context.handler.shared.budget;
     let mut parts = TruncatedParts::new(context, &head).await?;
     let expects_continue = request.headers().contains_key(EXPECT);
     let mut body = request.into_body();
-    let is_enough = |received: &[u8]| parts.match_early(received);
-    let read = BufferedBody::read_until(&mut body, limits, budget, is_enough).await?;
+    let read = BufferedBody::read_until(&mut body, limits, budget, &mut parts).await?;
     let (mut buffered, is_partial) = read;
     if is_partial {
         // A client that waits for 100 (Continue) sends nothing after a final response
@@ -139,14 +156,16 @@ async fn look_up(
         if !(expects_continue && buffered.bytes.is_empty()) {
             record::discard_rest(context, body);
         }
-        let lookup = parts.into_early_lookup(&buffered.bytes).await?;
-        return Ok((head, buffered, lookup));
+        return Ok(match parts.into_early_result(&buffered.bytes).await? {
+            EarlyResult::Hit(claimed) => LookedUp::Early(claimed),
+            EarlyResult::Exhausted(lookup) => LookedUp::Read(Box::new((head, buffered, lookup))),
+        });
     }
     let request = decoded_request(context, &head, &buffered.bytes, beyond_limits)?;
     buffered.count_decoded(request.body.inline());
     let mut lookup = look_up_request(context, request).await?;
     lookup.truncated = parts.into_search(&buffered.bytes);
-    Ok((head, buffered, lookup))
+    Ok(LookedUp::Read(Box::new((head, buffered, lookup))))
 }
 
 /// The request in the form in which it would be recorded, so that like is compared with like.

@@ -1,5 +1,7 @@
 //! Searches the recorded requests that are truncated for the first parts of a whole request.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::part_keys::{PartKeys, part_of};
@@ -26,13 +28,11 @@ impl TruncatedSearch {
     pub(super) fn new(keys: PartKeys, body: &Bytes) -> Option<Self> {
         // The upstream of a request that was truncated before its body did not wait for one: the
         // request had a body.
-        if body.is_empty() || !keys.index.may_match_truncated(body.len()) {
+        if body.is_empty() || !keys.deriver.index.may_match_truncated(body.len()) {
             return None;
         }
-        let head = &keys.head;
-        let candidates = keys
-            .index
-            .truncated_candidates((&head.method, head.path()), body);
+        let (head, index) = (&keys.deriver.head, &keys.deriver.index);
+        let candidates = index.truncated_candidates((&head.method, head.path()), body);
         let mut first = None;
         let with_first = candidates.into_iter().rev().map(|candidate| {
             first = first.into_iter().chain(candidate.next).min();
@@ -89,7 +89,8 @@ impl TruncatedSearch {
     }
 
     fn try_candidates(&mut self, key: &Key) -> Result<(), PluginFailure> {
-        let mut next = self.keys.index.next_with_truncated(key, &self.found);
+        let deriver = Arc::clone(&self.keys.deriver);
+        let mut next = deriver.index.next_with_truncated(key, &self.found);
         while let Some((candidate, first_left)) = self.candidates.last() {
             if next.is_some_and(|next| first_left.is_none_or(|left| next < left)) {
                 return Ok(());
@@ -102,10 +103,12 @@ impl TruncatedSearch {
             }
             self.candidates.pop();
             let part = self.body.slice_ref(part_of(&self.body, length));
-            if let Some(found) = self.keys.matching_key(length, &part)? {
+            let derived = deriver.derive(length, &part)?;
+            self.keys.count(&derived);
+            if let Some(found) = derived.found {
                 self.found.push(found);
                 self.exact.extend(is_exact.then_some(found));
-                next = self.keys.index.next_with_truncated(key, &self.found);
+                next = deriver.index.next_with_truncated(key, &self.found);
             }
         }
         Ok(())

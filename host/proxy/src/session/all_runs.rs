@@ -26,7 +26,10 @@ pub(super) struct AllRuns {
     pub(super) unwritten: Arc<UnwrittenCount>,
     pub(super) log_throttle: LogThrottle,
     /// The run that started a new cassette last; 0 if there is none.
-    pub(super) rotated_by: Mutex<u64>,
+    pub(super) rotated_by: AtomicU64,
+    /// Held while a new cassette is started or a run is ended. Who holds it waits for the disk, so
+    /// only threads that serve nobody wait for it.
+    pub(super) rotation: Mutex<()>,
     /// It was forgotten and had recorded secrets: it must not record again, since none is known.
     pub(super) lost_secrets: bool,
     /// The state of the cassette when this process read or wrote it last. In any other state it was
@@ -54,7 +57,8 @@ impl AllRuns {
             writes: Arc::default(),
             unwritten: Arc::default(),
             log_throttle: LogThrottle::default(),
-            rotated_by: Mutex::default(),
+            rotated_by: AtomicU64::default(),
+            rotation: Mutex::default(),
             lost_secrets: false,
             stamp: Mutex::default(),
             incomplete: OnceLock::new(),

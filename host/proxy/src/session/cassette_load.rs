@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::cassette_state::{LoadReport, LoadState};
+use super::cassette_state::{CassetteState, LoadReport, LoadState};
 use super::entry::Entry;
 use super::error::SessionError;
 use super::session_state::Session;
@@ -16,11 +17,12 @@ impl Session {
     /// Reads the cassette from `folder` unless that was done before. Blocks on the disk. With
     /// `strict`, edited exchanges are not replayed.
     pub(super) fn load_from(&self, folder: &CassetteDir, strict: bool) -> Result<(), SessionError> {
-        let mut cassette = self.lock_cassette();
-        if let LoadState::NotLoaded = cassette.load {
+        let _loading = self.lock_loading();
+        if !self.is_loaded() {
+            let mut refused = Vec::new();
             let (load, stamp) = match folder.load_stamped(self.name(), ChangePolicy::Mark) {
                 Ok(Some((loaded, stamp))) => {
-                    cassette.refused = refused_entries(&loaded, strict);
+                    refused = refused_entries(&loaded, strict);
                     let report = self.add_loaded(loaded, strict);
                     self.note_incomplete(folder);
                     (LoadState::Loaded(report), Some(stamp))
@@ -31,10 +33,10 @@ impl Session {
                     (LoadState::Failed(error_chain(&error)), stamp)
                 }
             };
-            cassette.load = load;
             self.all_runs.set_stamp(stamp);
+            *self.lock_cassette() = CassetteState { load, refused };
         }
-        match &cassette.load {
+        match &self.lock_cassette().load {
             LoadState::Failed(reason) => Err(SessionError::Cassette(reason.clone())),
             LoadState::NotLoaded | LoadState::Loaded(_) => Ok(()),
         }
@@ -42,7 +44,7 @@ impl Session {
 
     /// Keeps and logs that the cassette is not complete, unless this process records it.
     fn note_incomplete(&self, folder: &CassetteDir) {
-        if *self.all_runs.rotated_by.lock() > 0 {
+        if self.all_runs.rotated_by.load(Ordering::Acquire) > 0 {
             return;
         }
         let Some(reason) = folder.incomplete_reason(self.name()) else {

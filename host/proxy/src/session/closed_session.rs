@@ -5,6 +5,7 @@
 //! exchange continues where it was.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::cassette_state::{CassetteState, LoadReport, LoadState};
 use super::closed_exchanges::{ClosedExchanges, UnusedExchange};
@@ -125,7 +126,7 @@ impl Session {
     pub(super) fn trace(&self) -> ForgottenSession {
         ForgottenSession {
             run: self.run(),
-            rotated_by: *self.all_runs.rotated_by.lock(),
+            rotated_by: self.all_runs.rotated_by.load(Ordering::Acquire),
             lost_secrets: self.all_runs.lost_secrets || self.secrets().has_recorded(),
         }
     }
@@ -135,7 +136,7 @@ impl Session {
         self.exchange_count() == 0
             && self.total_counters().is_empty()
             && self.run() == 1
-            && *self.all_runs.rotated_by.lock() == 0
+            && self.all_runs.rotated_by.load(Ordering::Acquire) == 0
             && self.damage_of_all_runs().is_empty()
     }
 

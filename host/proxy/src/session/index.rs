@@ -10,19 +10,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::claimed_entry::ClaimedEntry;
+use super::derived_key::DerivedKey;
 use super::entry::Entry;
 use super::miss_comparison::MAX_COMPARED;
 use super::session_state::Session;
-use super::truncated_index::{TruncatedEntries, TruncatedIdentity};
+use super::truncated_index::TruncatedEntries;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
 use ouli_matching::key::{self, DescribedPart, Key};
 use ouli_matching::miss;
-use ouli_message::Request;
 use ouli_plugin::Plugins;
-
-/// Fewer exchanges than this are not worth a second thread.
-const MIN_ENTRIES_PER_THREAD: usize = 2_000;
 
 /// What happens once all exchanges of a key were replayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +49,7 @@ impl ExhaustedPolicy {
 #[derive(Debug)]
 pub enum LookupResult {
     /// The exchange to replay.
-    Hit(Arc<Entry>),
+    Hit(ClaimedEntry),
     /// All exchanges of this key were replayed, and none is repeated; their number.
     Exhausted(usize),
     /// Nothing is recorded under this key.
@@ -64,8 +62,10 @@ pub struct Index {
     pub(super) plugins: Arc<Plugins>,
     pub(super) folder: Arc<CassetteDir>,
     pub(super) state: RwLock<IndexState>,
-    /// Held while keys of new exchanges are derived.
-    pub(super) indexing: Mutex<()>,
+    /// Held while keys of new exchanges are derived. Who waits for it blocks no thread.
+    pub(super) indexing: Arc<tokio::sync::Mutex<()>>,
+    /// The keys of the first parts of recorded requests that were derived for a comparison.
+    pub(super) part_keys: Mutex<HashMap<(u64, u64), u128>>,
     /// The keys of the edited exchanges that are not replayed, with their ordinals.
     pub(super) refused: Arc<[(u64, Key)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
@@ -86,22 +86,13 @@ pub(super) struct IndexState {
     pub(super) whole: HashMap<u128, Vec<usize>>,
 }
 
-/// The key of a recorded request under this generation of plugins.
-#[derive(Clone)]
-struct DerivedKey {
-    key: Key,
-    /// Where it is found, if the request is truncated.
-    truncated: Option<TruncatedIdentity>,
-    has_wildcard: bool,
-    /// The key without the condition or the range that gave the whole resource.
-    whole: Option<u128>,
-}
-
 /// The positions of the exchanges of one key, in recorded order.
 #[derive(Default)]
 struct Group {
     positions: Vec<usize>,
+    /// Those before this one are claimed, except for those that were returned.
     next: AtomicUsize,
+    returned: Arc<AtomicUsize>,
 }
 
 impl Index {
@@ -112,11 +103,12 @@ impl Index {
             plugins,
             folder,
             state: RwLock::default(),
-            indexing: Mutex::default(),
+            indexing: Arc::default(),
+            part_keys: Mutex::default(),
             refused: Arc::default(),
             client_message_keys: Mutex::default(),
         };
-        index.index_new_entries();
+        index.add_unindexed(&index.session.entries_from(0));
         let refused = index.session.refused();
         let keys = index.derive_all(&refused).into_iter().zip(&refused);
         let keys = keys.filter_map(|(derived, entry)| Some((entry.ordinal, derived?.key)));
@@ -126,7 +118,6 @@ impl Index {
 
     /// The next exchange for a key.
     pub fn find(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
-        self.index_new_entries();
         self.state.read().take_next(key.hash(), exhausted)
     }
 
@@ -139,7 +130,6 @@ impl Index {
 
     /// All exchanges of a key, in recorded order.
     pub(super) fn entries_for_key(&self, key: &Key) -> Vec<Arc<Entry>> {
-        self.index_new_entries();
         let state = self.state.read();
         let group = state.groups.get(&key.hash());
         let positions = group.into_iter().flat_map(|group| &group.positions);
@@ -148,11 +138,13 @@ impl Index {
             .collect()
     }
 
-    /// The size of the largest body that [`Self::find_by_wildcard`] may compare; none if it finds
-    /// nothing.
-    pub fn largest_wildcard(&self) -> Option<usize> {
+    /// The sizes of the largest body that [`Self::find_by_wildcard`] may compare, and of all of
+    /// them; none if it finds nothing.
+    pub fn wildcard_sizes(&self) -> Option<(usize, usize)> {
         let state = self.state.read();
-        (!state.wildcards.is_empty()).then_some(state.largest_wildcard)
+        let count = state.wildcards.len().min(MAX_COMPARED);
+        let largest = state.largest_wildcard;
+        (count > 0).then(|| (largest, largest.saturating_mul(count)))
     }
 
     /// The next exchange whose recorded request matches the live request, with placeholders as
@@ -191,99 +183,6 @@ impl Index {
             .filter_map(|(entry, key)| Some((Arc::clone(entry), key.as_ref()?.hash())))
             .collect()
     }
-
-    /// Indexes the exchanges that were recorded since the last call.
-    pub(super) fn index_new_entries(&self) {
-        let indexed = self.state.read().entries.len();
-        if self.session.len() == indexed {
-            return;
-        }
-        // Keys of large bodies take long. Only requests that need these exchanges wait for them.
-        let _indexing = self.indexing.lock();
-        let indexed = self.state.read().entries.len();
-        let new = self.session.entries_from(indexed);
-        let keys = self.derive_all(&new);
-        let mut state = self.state.write();
-        for (entry, derived) in new.into_iter().zip(keys) {
-            let position = state.entries.len();
-            if let Some(derived) = &derived
-                && !state
-                    .truncated
-                    .add(&entry, derived.truncated.as_ref(), position)
-            {
-                let group = state.groups.entry(derived.key.hash()).or_default();
-                group.positions.push(position);
-                if let Some(whole) = derived.whole {
-                    state.whole.entry(whole).or_default().push(position);
-                }
-                if derived.has_wildcard {
-                    state.wildcards.push(position);
-                    let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
-                    state.largest_wildcard = state.largest_wildcard.max(size);
-                }
-            }
-            state
-                .entries
-                .push((entry, derived.map(|derived| derived.key)));
-        }
-    }
-
-    fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<DerivedKey>> {
-        if entries.len() <= MIN_ENTRIES_PER_THREAD {
-            return self.derive_part(entries);
-        }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let part_size = entries.len().div_ceil(threads).max(MIN_ENTRIES_PER_THREAD);
-        std::thread::scope(|scope| {
-            let parts: Vec<_> = entries
-                .chunks(part_size)
-                .map(|part| scope.spawn(|| self.derive_part(part)))
-                .collect();
-            let joined = parts.into_iter().zip(entries.chunks(part_size));
-            joined
-                .flat_map(|(part, entries)| {
-                    // The exchanges of a thread that panicked have no keys: they are misses, not
-                    // wrong responses.
-                    part.join().unwrap_or_else(|_| vec![None; entries.len()])
-                })
-                .collect()
-        })
-    }
-
-    fn derive_part(&self, entries: &[Arc<Entry>]) -> Vec<Option<DerivedKey>> {
-        entries
-            .iter()
-            .map(|entry| match self.derive(entry) {
-                Ok(derived) => Some(derived),
-                Err(reason) => {
-                    let (session, ordinal) = (self.session.name(), entry.ordinal);
-                    tracing::error!(%session, "exchange {ordinal} has no key: {reason}");
-                    None
-                }
-            })
-            .collect()
-    }
-
-    fn derive(&self, entry: &Arc<Entry>) -> Result<DerivedKey, String> {
-        let view = self.request_view(entry)?;
-        let secrets = self.session.secrets();
-        let keyed = self.plugins.key(&view, secrets);
-        let keyed = keyed.map_err(|error| error.to_string())?;
-        self.session.count_failed_matcher(&keyed);
-        let key = keyed.key;
-        // Describing costs more than deriving a key, and few requests have placeholders.
-        let has_wildcard = may_have_placeholder(&entry.request)
-            && self
-                .plugins
-                .describe(&view, secrets)
-                .is_ok_and(|parts| key::holds_placeholder(&parts));
-        Ok(DerivedKey {
-            whole: self.whole_key(entry)?,
-            truncated: self.truncated_identity(&entry.request, key.hash())?,
-            key,
-            has_wildcard,
-        })
-    }
 }
 
 impl IndexState {
@@ -316,21 +215,51 @@ impl IndexState {
         group.map_or(&[], |group| &group.positions)
     }
 
+    /// Adds an exchange with its key, at the next position.
+    pub(super) fn add(&mut self, entry: Arc<Entry>, derived: Option<DerivedKey>) {
+        let position = self.entries.len();
+        if let Some(derived) = &derived
+            && !self
+                .truncated
+                .add(&entry, derived.truncated.as_ref(), position)
+        {
+            let group = self.groups.entry(derived.key.hash()).or_default();
+            group.positions.push(position);
+            if let Some(whole) = derived.whole {
+                self.whole.entry(whole).or_default().push(position);
+            }
+            if derived.has_wildcard {
+                self.wildcards.push(position);
+                let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
+                self.largest_wildcard = self.largest_wildcard.max(size);
+            }
+        }
+        self.entries
+            .push((entry, derived.map(|derived| derived.key)));
+    }
+
     fn take_next(&self, hash: u128, exhausted: ExhaustedPolicy) -> LookupResult {
         let Some(group) = self.groups.get(&hash) else {
             return LookupResult::NotFound;
         };
-        let positions = &group.positions;
-        let mut next = group.next.load(Ordering::Relaxed);
-        while let Some(position) = positions.get(next) {
+        let first = group.next.load(Ordering::Relaxed);
+        let has_returned = group.returned.load(Ordering::Relaxed) > 0;
+        let from = if has_returned { 0 } else { first };
+        for (place, position) in group.positions.iter().enumerate().skip(from) {
             let (entry, _) = &self.entries[*position];
-            next += 1;
-            if entry.claim_first() {
-                group.next.fetch_max(next, Ordering::Relaxed);
-                return LookupResult::Hit(Arc::clone(entry));
+            if !entry.claim_first() {
+                continue;
             }
+            if place < first {
+                let one_less = |count: usize| count.checked_sub(1);
+                let relaxed = Ordering::Relaxed;
+                // The one that returned it may not have counted it yet.
+                let _ = group.returned.fetch_update(relaxed, relaxed, one_less);
+            }
+            group.next.fetch_max(place + 1, Ordering::Relaxed);
+            return LookupResult::Hit(ClaimedEntry::of_list(entry, &group.returned));
         }
-        self.repeat_last(positions, exhausted)
+        self.repeat_last(&group.positions, exhausted)
     }
 
     pub(super) fn repeat_last(
@@ -342,20 +271,11 @@ impl IndexState {
         match last.filter(|last| exhausted.repeats(last)) {
             Some(last) => {
                 last.count_replay();
-                LookupResult::Hit(Arc::clone(last))
+                LookupResult::Hit(ClaimedEntry::new(last))
             }
             None => LookupResult::Exhausted(positions.len()),
         }
     }
-}
-
-/// A cheap test: a placeholder starts with `<`, which is `%3C` in a URL.
-fn may_have_placeholder(request: &Request) -> bool {
-    let in_text = |bytes: &[u8]| memchr::memchr(b'<', bytes).is_some();
-    let target = request.target.as_bytes();
-    in_text(target)
-        || memchr::memmem::find(target, b"%3C").is_some()
-        || in_text(request.body.inline())
 }
 
 /// Method, path and query of the redacted request.

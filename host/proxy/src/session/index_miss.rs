@@ -64,6 +64,14 @@ impl Index {
         (nearest.collect(), state.entries.is_empty())
     }
 
+    /// The size in bytes of the bodies that [`Self::explain_miss`] compares with this key. A body
+    /// that is too large for that is not read.
+    pub(crate) fn nearest_size(&self, key: &Key) -> usize {
+        let (nearest, _) = self.nearest(key);
+        let sizes = nearest.iter().map(|(entry, _)| entry.request.body.size());
+        usize::try_from(sizes.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     fn candidate(
         &self,
         entry: &Arc<Entry>,

@@ -12,6 +12,9 @@ use ouli_codec::MessageView;
 use ouli_message::{Content, Request};
 use ouli_plugin::PluginFailure;
 
+/// Keys of first parts that are kept, so that the next request does not derive them again.
+const MAX_PART_KEYS: usize = 4096;
+
 impl Index {
     /// The recorded request as matchers see it. Redaction runs here too, so that a rule that was
     /// added after the recording applies to both the recorded and the live request.
@@ -67,9 +70,15 @@ impl Index {
         Ok(Some(TruncatedIdentity::new(key, loaded.body.inline())))
     }
 
+    /// True if one of these recorded requests begins with the part of another one that has this
+    /// key. Derives keys.
+    pub(crate) fn any_begins_with(&self, recorded: &[Arc<Entry>], key: TruncatedKey) -> bool {
+        recorded.iter().any(|entry| self.may_begin_with(entry, key))
+    }
+
     /// True if a recorded request begins with the part of another one that has this key. False if
     /// its own part is not known, because it is redacted, coded or in a file.
-    pub(super) fn may_begin_with(&self, entry: &Entry, (length, hash): TruncatedKey) -> bool {
+    fn may_begin_with(&self, entry: &Entry, (length, hash): TruncatedKey) -> bool {
         let recorded = &entry.request;
         let Content::Inline(body) = &recorded.body else {
             return false;
@@ -79,6 +88,10 @@ impl Index {
         let Some(end) = usize::try_from(length).ok().filter(|_| is_exact) else {
             return false;
         };
+        let place = (entry.ordinal, length);
+        if let Some(known) = self.part_keys.lock().get(&place) {
+            return *known == hash;
+        }
         let part = Request {
             body: Content::Inline(body.slice(..end.min(body.len()))),
             ..Request::clone(recorded)
@@ -87,9 +100,16 @@ impl Index {
         let key = self
             .view_of(entry, completed)
             .and_then(|view| self.plugins.key(&view, self.session.secrets()));
-        key.map_or(true, |key| {
-            truncated_request::key_hash(key.key.hash(), &part) == hash
-        })
+        let Ok(key) = key else {
+            return true;
+        };
+        let derived = truncated_request::key_hash(key.key.hash(), &part);
+        let mut part_keys = self.part_keys.lock();
+        if part_keys.len() >= MAX_PART_KEYS {
+            part_keys.clear();
+        }
+        part_keys.insert(place, derived);
+        derived == hash
     }
 
     fn load_body(&self, request: &Arc<Request>) -> std::io::Result<Arc<Request>> {

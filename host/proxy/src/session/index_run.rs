@@ -17,11 +17,13 @@ impl Index {
             plugins: Arc::clone(&self.plugins),
             folder: Arc::clone(&self.folder),
             state: RwLock::new(state),
-            indexing: Mutex::default(),
+            indexing: Arc::default(),
+            part_keys: Mutex::default(),
             refused: Arc::clone(&self.refused),
             client_message_keys: Mutex::new(self.client_message_keys.lock().clone()),
         };
-        index.index_new_entries();
+        let indexed = index.state.read().entries.len();
+        index.add_unindexed(&index.session.entries_from(indexed));
         index
     }
 

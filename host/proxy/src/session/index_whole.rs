@@ -14,7 +14,6 @@ impl Index {
     /// The exchange with the whole resource for a key of a request for it: the next one that was
     /// not replayed, or else the last one. With `must_succeed` its status is 200.
     pub(crate) fn find_whole(&self, key: &Key, must_succeed: bool) -> Option<Arc<Entry>> {
-        self.index_new_entries();
         let state = self.state.read();
         let others = state.whole.get(&key.hash()).into_iter().flatten();
         let mut positions: Vec<_> = others.chain(state.positions(key)).copied().collect();

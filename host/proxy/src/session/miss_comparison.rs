@@ -12,7 +12,7 @@ use ouli_message::Fields;
 use ouli_message::stream::Side;
 
 /// Maximum number of recorded requests that are compared part by part.
-pub(super) const MAX_COMPARED: usize = 24;
+pub(crate) const MAX_COMPARED: usize = 24;
 
 /// The share of the limit that one body may use.
 const BODY_SHARE: usize = 4;

@@ -4,6 +4,7 @@
 //! the same cassette, and so that threads that serve clients never wait for redaction or the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -19,6 +20,7 @@ use ouli_message::error_chain::error_chain;
 pub struct Recorder {
     queue: mpsc::Sender<Job>,
     writer: Arc<Writer>,
+    is_abandoned: Arc<AtomicBool>,
 }
 
 /// What the thread does next.
@@ -37,6 +39,8 @@ impl Recorder {
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (queue, mut jobs) = mpsc::channel::<Job>(limits.queue);
         let thread_writer = Arc::clone(&writer);
+        let is_abandoned = Arc::new(AtomicBool::new(false));
+        let must_end = Arc::clone(&is_abandoned);
         let thread = std::thread::Builder::new()
             .name("ouli-recorder".to_owned())
             .spawn(move || {
@@ -46,12 +50,20 @@ impl Recorder {
                         Job::Record(job) => worker.record(*job),
                         Job::End => jobs.close(),
                     }
+                    if must_end.load(Ordering::Acquire) {
+                        return;
+                    }
                 }
                 if let Err(error) = thread_writer.flush() {
                     tracing::error!("cannot write the last recordings: {}", error_chain(&error));
                 }
             })?;
-        Ok((Self { queue, writer }, thread))
+        let recorder = Self {
+            queue,
+            writer,
+            is_abandoned,
+        };
+        Ok((recorder, thread))
     }
 
     /// Queues an exchange without waiting; returns it if the queue is full.
@@ -72,14 +84,19 @@ impl Recorder {
         !matches!(sent, Err(mpsc::error::TrySendError::Full(_)))
     }
 
+    /// Tells the thread to end after the exchange that it works on. Those in the queue are dropped.
+    pub(crate) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Release);
+    }
+
     /// Marks the cassette that a run recorded as complete, once its exchanges are on the disk. Does
     /// nothing if the run recorded none, or if a later run has started a new cassette.
     pub(crate) async fn end_run(&self, session: Arc<Session>) {
         let writer = Arc::clone(&self.writer);
         let ended = tokio::task::spawn_blocking(move || {
             // Held so that no later run starts its cassette meanwhile.
-            let rotated_by = session.all_runs.rotated_by.lock();
-            if *rotated_by == session.run()
+            let _rotation = session.all_runs.rotation.lock();
+            if session.all_runs.rotated_by.load(Ordering::Acquire) == session.run()
                 && let Err(error) = writer.end_run(session.name())
             {
                 let error = error_chain(&error);

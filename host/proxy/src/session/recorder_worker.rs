@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic;
 use std::sync::mpsc::sync_channel;
 
 use bytes::Bytes;
@@ -223,7 +224,9 @@ fn panicked() -> Outcome {
 /// Starts a new cassette before the first exchange of a run is written. If that fails, the next
 /// exchange tries again.
 fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
-    let mut rotated_by = session.all_runs.rotated_by.lock();
+    let all_runs = &session.all_runs;
+    let _rotation = all_runs.rotation.lock();
+    let rotated_by = all_runs.rotated_by.load(atomic::Ordering::Acquire);
     match session.run().cmp(&rotated_by) {
         Ordering::Greater => {}
         Ordering::Equal => return Ok(()),
@@ -240,6 +243,7 @@ fn rotate_once(session: &Session, writer: &Writer) -> Result<(), Outcome> {
     writer.rotate(session.name(), completion);
     let outcome = receiver.recv().unwrap_or(Err(WriteError::Closed));
     outcome.map_err(|error| Outcome::Failed(Defect::NotWritten, error_chain(&error)))?;
-    *rotated_by = session.run();
+    let run = session.run();
+    all_runs.rotated_by.store(run, atomic::Ordering::Release);
     Ok(())
 }

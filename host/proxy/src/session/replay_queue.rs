@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::claimed_entry::ClaimedEntry;
 use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index};
 use ouli_matching::key::Key;
@@ -11,11 +12,6 @@ use ouli_matching::key::Key;
 pub(crate) struct ReplayQueue {
     entries: Vec<Arc<Entry>>,
     exhausted: ExhaustedPolicy,
-}
-
-/// An exchange that is claimed for one client. Concurrent clients get other exchanges.
-pub(crate) struct ClaimedEntry {
-    entry: Arc<Entry>,
 }
 
 impl ReplayQueue {
@@ -42,21 +38,7 @@ impl ReplayQueue {
             let repeated = latest_first.find(|entry| self.exhausted.repeats(entry) && fits(entry));
             repeated.inspect(|entry| entry.count_replay())
         });
-        found.map(|entry| ClaimedEntry {
-            entry: Arc::clone(entry),
-        })
-    }
-}
-
-impl ClaimedEntry {
-    /// The exchange.
-    pub(crate) fn entry(&self) -> &Arc<Entry> {
-        &self.entry
-    }
-
-    /// Returns it to the queue, because it does not match the client.
-    pub(crate) fn release(self) {
-        self.entry.release();
+        found.map(ClaimedEntry::new)
     }
 }
 
@@ -78,7 +60,9 @@ mod tests {
             entries: entries.to_vec(),
             exhausted,
         };
-        queue.claim(|entry| fits(entry.ordinal))
+        let mut claimed = queue.claim(|entry| fits(entry.ordinal));
+        claimed.iter_mut().for_each(ClaimedEntry::keep);
+        claimed
     }
 
     #[test]

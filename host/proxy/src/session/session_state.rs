@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::OwnedMutexGuard;
 
 use super::all_runs::AllRuns;
 use super::cassette_state::{CassetteState, LoadReport};
@@ -29,6 +30,10 @@ pub struct Session {
     pub(super) entries: Arc<RunEntries>,
     /// Held while an index is built, so that it is built once.
     index_build: Mutex<()>,
+    /// The turn to build an index, for which no thread waits.
+    index_turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held while the cassette is read, so that it is read once.
+    loading: Mutex<()>,
     cassette: Mutex<CassetteState>,
     /// What is known of the exchanges if it was closed.
     pub(super) closed: Option<ClosedExchanges>,
@@ -102,6 +107,8 @@ impl Session {
             rewound_from: None,
             entries: Arc::new(entries),
             index_build: Mutex::default(),
+            index_turn: Arc::default(),
+            loading: Mutex::default(),
             cassette: Mutex::new(contents.cassette),
             closed: contents.closed,
             recorder_handles: AtomicUsize::default(),
@@ -169,6 +176,17 @@ impl Session {
         &self.all_runs.log_throttle
     }
 
+    /// The turn to build an index of the session.
+    pub(crate) async fn index_turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.index_turn).lock_owned().await
+    }
+
+    /// Held while the cassette is read.
+    pub(super) fn lock_loading(&self) -> MutexGuard<'_, ()> {
+        self.loading.lock()
+    }
+
+    /// The state of the cassette. It is not locked while the disk is waited for.
     pub(super) fn lock_cassette(&self) -> MutexGuard<'_, CassetteState> {
         self.cassette.lock()
     }

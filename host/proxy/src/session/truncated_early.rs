@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::claimed_entry::ClaimedEntry;
 use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::miss_comparison::MAX_COMPARED;
@@ -26,65 +27,66 @@ pub(crate) struct EarlyPart<'a> {
     pub(crate) body: &'a [u8],
 }
 
-impl Index {
-    /// The exchange for a request of which only this part has arrived. None if it should be read
-    /// further, because an exchange that was recorded before is truncated after more, was not
-    /// replayed yet, and may match too.
-    pub(crate) fn claim_early(
-        &self,
-        part: &EarlyPart<'_>,
-        exhausted: ExhaustedPolicy,
-    ) -> Option<LookupResult> {
-        let longest = part.found.last()?;
-        loop {
-            let state = self.state.read();
-            let matching = part.found.iter();
-            let matching = matching.flat_map(|key| state.truncated.positions(*key));
-            let next = matching
-                .copied()
-                .filter(|position| is_unused(&state, *position));
-            let next = next.min();
-            let before = next.unwrap_or(state.entries.len());
-            if self.may_match_longer(&state, part, *longest, before) {
-                return None;
-            }
-            let Some(next) = next else {
-                drop(state);
-                return Some(self.find_with_truncated(None, part.found, exhausted));
-            };
-            // Another request may take it first.
-            if state.entries[next].0.claim_first() {
-                return Some(LookupResult::Hit(Arc::clone(&state.entries[next].0)));
-            }
-        }
-    }
+/// The exchange for a request of which only a part has arrived, as far as it is known without the
+/// keys of other recorded requests.
+pub(crate) enum EarlyDecision {
+    /// An exchange that was recorded before begins with this part too, is truncated after more, and
+    /// was not replayed yet: the request should be read further.
+    ReadOn,
+    /// The exchange at this position, or the repetition of one, unless one of the others begins
+    /// with this part: equal bodies may have other bytes, as JSON with other white space.
+    Claim {
+        next: Option<usize>,
+        others: Vec<Arc<Entry>>,
+    },
+}
 
-    /// True if one of the first exchanges is truncated after more, and may begin with this part.
-    fn may_match_longer(
-        &self,
-        state: &IndexState,
-        part: &EarlyPart<'_>,
-        longest: TruncatedKey,
-        before: usize,
-    ) -> bool {
-        let matching = state.truncated.positions(longest).first();
-        let matching = matching.and_then(|position| state.entries[*position].1.as_ref());
-        let mut compared = 0;
-        (0..before).any(|position| {
+impl Index {
+    /// Decides which exchange is the one for a request of which only this part has arrived. No key
+    /// is derived, since the index is locked.
+    pub(crate) fn decide_early(&self, part: &EarlyPart<'_>) -> EarlyDecision {
+        let state = self.state.read();
+        let matching = part.found.iter();
+        let matching = matching.flat_map(|key| state.truncated.positions(*key));
+        let unused = matching
+            .copied()
+            .filter(|position| is_unused(&state, *position));
+        let next = unused.min();
+        let longest = part.found.last().map(|key| state.truncated.positions(*key));
+        let longest = longest.and_then(<[usize]>::first);
+        let longest = longest.and_then(|position| state.entries[*position].1.as_ref());
+        let mut others = Vec::new();
+        for position in 0..next.unwrap_or(state.entries.len()) {
             let (entry, key) = &state.entries[position];
-            if !is_longer(entry, part) || has_other_head(key.as_ref(), matching) {
-                return false;
+            if !is_longer(entry, part) || has_other_head(key.as_ref(), longest) {
+                continue;
             }
             let recorded = state.truncated.beginning(position, entry);
             let shared = recorded.len().min(part.body.len());
             if recorded[..shared] == part.body[..shared] {
-                return true;
+                return EarlyDecision::ReadOn;
             }
-            // Equal bodies may have other bytes, as JSON with other white space. A key is derived
-            // for each, so only a few are compared.
-            compared += 1;
-            compared <= MAX_COMPARED && self.may_begin_with(entry, longest)
-        })
+            // A key is derived for each, so only a few are compared.
+            if others.len() < MAX_COMPARED {
+                others.push(Arc::clone(entry));
+            }
+        }
+        EarlyDecision::Claim { next, others }
+    }
+
+    /// Claims the exchange that was decided on. None if another request took it first.
+    pub(crate) fn claim_early(
+        &self,
+        found: &[TruncatedKey],
+        next: Option<usize>,
+        exhausted: ExhaustedPolicy,
+    ) -> Option<LookupResult> {
+        let Some(next) = next else {
+            return Some(self.find_with_truncated(None, found, exhausted));
+        };
+        let entry = Arc::clone(&self.state.read().entries[next].0);
+        let is_claimed = entry.claim_first();
+        is_claimed.then(|| LookupResult::Hit(ClaimedEntry::new(&entry)))
     }
 }
 

@@ -1,10 +1,8 @@
 //! Finds exchanges whose requests are truncated.
 
-use std::sync::Arc;
-
 use http::Method;
 
-use super::entry::Entry;
+use super::claimed_entry::ClaimedEntry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
 use ouli_matching::key::Key;
@@ -17,7 +15,6 @@ impl Index {
         truncated: &[TruncatedKey],
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
-        self.index_new_entries();
         let state = self.state.read();
         let whole = key.map_or(&[][..], |key| state.positions(key));
         let parts = truncated.iter().map(|key| state.truncated.positions(*key));
@@ -27,9 +24,9 @@ impl Index {
     }
 
     /// The next exchange for one of these keys that was not replayed yet.
-    pub(crate) fn find_next(&self, key: &Key, truncated: &[TruncatedKey]) -> Option<Arc<Entry>> {
+    pub(crate) fn find_next(&self, key: &Key, truncated: &[TruncatedKey]) -> Option<ClaimedEntry> {
         match self.find_with_truncated(Some(key), truncated, ExhaustedPolicy::Miss) {
-            LookupResult::Hit(entry) => Some(entry),
+            LookupResult::Hit(claimed) => Some(claimed),
             LookupResult::Exhausted(_) | LookupResult::NotFound => None,
         }
     }
@@ -49,7 +46,6 @@ impl Index {
 
     /// True if the part of a body of this size may match a recorded request that is truncated.
     pub(crate) fn may_match_truncated(&self, size: usize) -> bool {
-        self.index_new_entries();
         self.state.read().truncated.has_shorter(size as u64)
     }
 
@@ -81,7 +77,6 @@ impl Index {
 
     /// The lengths after which a request can be answered before its end.
     pub(crate) fn early_lengths(&self, method: &Method, path: &str) -> Vec<u64> {
-        self.index_new_entries();
         self.state.read().truncated.early_lengths(method, path)
     }
 
@@ -100,7 +95,7 @@ impl Index {
 fn take_next(state: &IndexState, positions: &[usize], exhausted: ExhaustedPolicy) -> LookupResult {
     let mut entries = positions.iter().map(|position| &state.entries[*position].0);
     match entries.find(|entry| entry.claim_first()) {
-        Some(entry) => LookupResult::Hit(Arc::clone(entry)),
+        Some(entry) => LookupResult::Hit(ClaimedEntry::new(entry)),
         None if positions.is_empty() => LookupResult::NotFound,
         None => state.repeat_last(positions, exhausted),
     }

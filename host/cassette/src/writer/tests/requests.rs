@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::worker::PANIC;
 use super::{OPTIONS, request, writer_fixture};
 use crate::test_exchanges::{cassette, sample, text};
 use crate::{
@@ -48,6 +49,35 @@ fn more_sessions_than_max_open_are_written() {
         let expected: Vec<_> = numbers.map(sample).collect();
         assert!(loaded.exchanges.iter().map(|it| &it.exchange).eq(&expected));
     }
+}
+
+#[test]
+fn a_panic_fails_what_was_staged_and_the_next_exchange_is_written() {
+    let fixture = writer_fixture(OPTIONS);
+    assert!(fixture.submit("x", sample(1)).recv().unwrap().is_ok());
+    // The thread is held, so that the next two are one batch.
+    let held = fixture.submit("other", with_body(2, "wait here"));
+    let staged = fixture.submit("x", sample(3));
+    let fatal = fixture.submit(PANIC, sample(4));
+    fixture.check.release();
+    for outcome in [held, staged, fatal] {
+        let outcome = outcome.recv().unwrap();
+        assert!(matches!(outcome, Err(WriteError::Failed)), "{outcome:?}");
+    }
+    let next = fixture.submit("x", sample(5)).recv().unwrap();
+    assert_eq!(next.unwrap().ordinal, 2);
+    // Whoever waits for the thread is answered, at the end too.
+    fixture.writer.flush().unwrap();
+    let last = fixture.submit(PANIC, sample(6));
+    fixture.writer.close().unwrap();
+    assert!(matches!(last.recv().unwrap(), Err(WriteError::Failed)));
+    let exchanges = fixture.load("x").exchanges;
+    assert!(
+        exchanges
+            .iter()
+            .map(|it| &it.exchange)
+            .eq(&[sample(1), sample(5)])
+    );
 }
 
 #[test]

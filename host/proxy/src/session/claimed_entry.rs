@@ -1,0 +1,80 @@
+//! A recorded exchange that is claimed for one client, so that concurrent clients get others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::entry::Entry;
+
+/// An exchange that is claimed for one client. It counts as replayed while it is held, and for good
+/// once it is kept: if the client leaves or its request fails before that, another client gets it.
+#[derive(Debug)]
+pub struct ClaimedEntry {
+    entry: Arc<Entry>,
+    /// The number of exchanges that were returned to where this one was found.
+    returned: Option<Arc<AtomicUsize>>,
+    is_kept: bool,
+}
+
+impl ClaimedEntry {
+    pub(super) fn new(entry: &Arc<Entry>) -> Self {
+        Self {
+            entry: Arc::clone(entry),
+            returned: None,
+            is_kept: false,
+        }
+    }
+
+    /// The same, of a list that is told when it is returned.
+    pub(super) fn of_list(entry: &Arc<Entry>, returned: &Arc<AtomicUsize>) -> Self {
+        let mut claimed = Self::new(entry);
+        claimed.returned = Some(Arc::clone(returned));
+        claimed
+    }
+
+    /// The exchange.
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// It is replayed.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Returns it, because it does not match the client.
+    pub(crate) fn release(mut self) {
+        self.is_kept = false;
+    }
+}
+
+impl Drop for ClaimedEntry {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.entry.release();
+            if let Some(returned) = &self.returned {
+                returned.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::test_exchange::exchange;
+
+    #[test]
+    fn it_is_returned_unless_it_is_kept() {
+        let entry = Arc::new(Entry::new(1, exchange()));
+        let claim = || {
+            assert!(entry.claim_first());
+            ClaimedEntry::new(&entry)
+        };
+        drop(claim());
+        assert!(!entry.is_used());
+        let mut kept = claim();
+        kept.keep();
+        drop(kept);
+        assert!(entry.is_used());
+    }
+}

@@ -1,0 +1,15 @@
+//! The key of a recorded request under one generation of plugins.
+
+use super::truncated_index::TruncatedIdentity;
+use ouli_matching::key::Key;
+
+/// The key of a recorded request, and how the request is found.
+#[derive(Clone)]
+pub(super) struct DerivedKey {
+    pub(super) key: Key,
+    /// Where it is found, if the request is truncated.
+    pub(super) truncated: Option<TruncatedIdentity>,
+    pub(super) has_wildcard: bool,
+    /// The key without the condition or the range that gave the whole resource.
+    pub(super) whole: Option<u128>,
+}

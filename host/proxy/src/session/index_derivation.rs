@@ -1,0 +1,134 @@
+//! Derives the keys of recorded exchanges for an index.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::derived_key::DerivedKey;
+use super::entry::Entry;
+use super::index::Index;
+use ouli_matching::key;
+use ouli_message::Request;
+
+/// Fewer exchanges than this are not worth a second thread.
+const MIN_ENTRIES_PER_THREAD: usize = 2_000;
+
+/// The exchanges that an index does not have yet, and the turn to add them.
+pub(crate) struct Unindexed {
+    entries: Vec<Arc<Entry>>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Unindexed {
+    /// The size in bytes of the requests whose keys are derived.
+    pub(crate) fn size(&self) -> usize {
+        let sizes = self.entries.iter().map(|entry| entry.request.body.size());
+        usize::try_from(sizes.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+}
+
+impl Index {
+    /// True if it has all exchanges of its session.
+    pub(crate) fn is_current(&self) -> bool {
+        self.state.read().entries.len() == self.session.len()
+    }
+
+    /// The exchanges that it does not have yet. Waits for the keys that are derived already: they
+    /// take long for large bodies, so no thread waits for them.
+    pub(crate) async fn unindexed(&self) -> Unindexed {
+        let turn = Arc::clone(&self.indexing).lock_owned().await;
+        let indexed = self.state.read().entries.len();
+        Unindexed {
+            entries: self.session.entries_from(indexed),
+            _turn: turn,
+        }
+    }
+
+    /// Derives the keys of these exchanges and adds them.
+    pub(crate) fn add(&self, new: Unindexed) {
+        self.add_unindexed(&new.entries);
+    }
+
+    /// The same. The caller has its turn, or nobody else knows the index.
+    pub(super) fn add_unindexed(&self, new: &[Arc<Entry>]) {
+        let keys = self.derive_all(new);
+        let mut state = self.state.write();
+        for (entry, derived) in new.iter().zip(keys) {
+            state.add(Arc::clone(entry), derived);
+        }
+    }
+
+    pub(super) fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<DerivedKey>> {
+        if entries.len() <= MIN_ENTRIES_PER_THREAD {
+            return self.derive_part(entries);
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let part_size = entries.len().div_ceil(threads).max(MIN_ENTRIES_PER_THREAD);
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = entries
+                .chunks(part_size)
+                .map(|part| scope.spawn(|| self.derive_part(part)))
+                .collect();
+            let joined = parts.into_iter().zip(entries.chunks(part_size));
+            joined
+                .flat_map(|(part, entries)| {
+                    // The exchanges of a thread that panicked have no keys: they are misses, not
+                    // wrong responses.
+                    part.join().unwrap_or_else(|_| vec![None; entries.len()])
+                })
+                .collect()
+        })
+    }
+
+    fn derive_part(&self, entries: &[Arc<Entry>]) -> Vec<Option<DerivedKey>> {
+        entries
+            .iter()
+            .map(|entry| match self.derive_catching_panics(entry) {
+                Ok(derived) => Some(derived),
+                Err(reason) => {
+                    let (session, ordinal) = (self.session.name(), entry.ordinal);
+                    tracing::error!(%session, "exchange {ordinal} has no key: {reason}");
+                    None
+                }
+            })
+            .collect()
+    }
+
+    /// A panic is the failure of this exchange alone. Its message is in the log; it may have a part
+    /// of a secret.
+    fn derive_catching_panics(&self, entry: &Arc<Entry>) -> Result<DerivedKey, String> {
+        let derived = catch_unwind(AssertUnwindSafe(|| self.derive(entry)));
+        derived.unwrap_or_else(|_| Err("the gateway itself failed at it".to_owned()))
+    }
+
+    fn derive(&self, entry: &Arc<Entry>) -> Result<DerivedKey, String> {
+        let view = self.request_view(entry)?;
+        let secrets = self.session.secrets();
+        let keyed = self.plugins.key(&view, secrets);
+        let keyed = keyed.map_err(|error| error.to_string())?;
+        self.session.count_failed_matcher(&keyed);
+        let key = keyed.key;
+        // Describing costs more than deriving a key, and few requests have placeholders.
+        let has_wildcard = may_have_placeholder(&entry.request)
+            && self
+                .plugins
+                .describe(&view, secrets)
+                .is_ok_and(|parts| key::holds_placeholder(&parts));
+        Ok(DerivedKey {
+            whole: self.whole_key(entry)?,
+            truncated: self.truncated_identity(&entry.request, key.hash())?,
+            key,
+            has_wildcard,
+        })
+    }
+}
+
+/// A cheap test: a placeholder starts with `<`, which is `%3C` in a URL.
+fn may_have_placeholder(request: &Request) -> bool {
+    let in_text = |bytes: &[u8]| memchr::memchr(b'<', bytes).is_some();
+    let target = request.target.as_bytes();
+    in_text(target)
+        || memchr::memmem::find(target, b"%3C").is_some()
+        || in_text(request.body.inline())
+}
