@@ -23,8 +23,11 @@ const BOUNDS: Bounds = Bounds {
     ratio: 100_000,
 };
 
-/// Texts of `n` bytes: one that compresses well, and one that does not.
-const TEXTS: [(&str, fn(usize) -> Vec<u8>); 2] = [
+/// Makes a text of so many bytes.
+type Make = fn(usize) -> Vec<u8>;
+
+/// A text that compresses well, and one that does not.
+const TEXTS: [(&str, Make); 2] = [
     ("zeros", |n| vec![b'0'; n]),
     ("noise", |n| {
         let mut state = 1_u32;
