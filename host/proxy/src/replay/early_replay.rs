@@ -37,7 +37,7 @@ pub(super) struct TruncatedParts<'a> {
 pub(super) enum EarlyResult {
     Hit(ClaimedEntry),
     /// All exchanges are replayed, and none is repeated.
-    Exhausted(Lookup),
+    Exhausted(Box<Lookup>),
 }
 
 /// Lengths whose keys are derived, and the part that they are lengths of.
@@ -127,7 +127,7 @@ impl<'a> TruncatedParts<'a> {
         let part = part.map_err(|error| ExchangeError::Undecodable(error.to_string()))?;
         let mut lookup = look_up_request(self.context, part.completed()).await?;
         lookup.exhausted = exhausted;
-        Ok(EarlyResult::Exhausted(lookup))
+        Ok(EarlyResult::Exhausted(Box::new(lookup)))
     }
 
     /// The search for the parts of a whole request. None if no part can match.

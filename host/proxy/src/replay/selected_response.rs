@@ -71,7 +71,7 @@ fn selected(request: &Request, whole: Response<OutgoingBody>) -> Response<Outgoi
     let selection = select((&request.method, &fields), whole.headers(), size);
     match (selection, bytes) {
         (Selection::Whole, _) | (Selection::Part(_) | Selection::NotSatisfiable, None) => whole,
-        (Selection::NotModified, _) => not_modified(whole),
+        (Selection::NotModified, _) => not_modified(whole.headers()),
         (Selection::PreconditionFailed, _) => {
             without_body(StatusCode::PRECONDITION_FAILED, &HeaderMap::new())
         }
@@ -84,10 +84,10 @@ fn selected(request: &Request, whole: Response<OutgoingBody>) -> Response<Outgoi
     }
 }
 
-fn not_modified(whole: Response<OutgoingBody>) -> Response<OutgoingBody> {
+fn not_modified(whole: &HeaderMap) -> Response<OutgoingBody> {
     let mut response = Response::new(OutgoingBody::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    for (name, value) in whole.headers() {
+    for (name, value) in whole {
         if NOT_MODIFIED_FIELDS.contains(name) {
             response.headers_mut().append(name, value.clone());
         }

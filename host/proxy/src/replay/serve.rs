@@ -158,7 +158,7 @@ async fn look_up(
         }
         return Ok(match parts.into_early_result(&buffered.bytes).await? {
             EarlyResult::Hit(claimed) => LookedUp::Early(claimed),
-            EarlyResult::Exhausted(lookup) => LookedUp::Read(Box::new((head, buffered, lookup))),
+            EarlyResult::Exhausted(lookup) => LookedUp::Read(Box::new((head, buffered, *lookup))),
         });
     }
     let request = decoded_request(context, &head, &buffered.bytes, beyond_limits)?;

@@ -17,7 +17,7 @@ const MIN_ENTRIES_PER_THREAD: usize = 2_000;
 /// The exchanges that an index does not have yet, and the turn to add them.
 pub(crate) struct Unindexed {
     entries: Vec<Arc<Entry>>,
-    _turn: OwnedMutexGuard<()>,
+    turn: OwnedMutexGuard<()>,
 }
 
 impl Unindexed {
@@ -41,13 +41,15 @@ impl Index {
         let indexed = self.state.read().entries.len();
         Unindexed {
             entries: self.session.entries_from(indexed),
-            _turn: turn,
+            turn,
         }
     }
 
     /// Derives the keys of these exchanges and adds them.
     pub(crate) fn add(&self, new: Unindexed) {
-        self.add_unindexed(&new.entries);
+        let Unindexed { entries, turn } = new;
+        self.add_unindexed(&entries);
+        drop(turn);
     }
 
     /// The same. The caller has its turn, or nobody else knows the index.
