@@ -121,6 +121,7 @@ impl Simulated {
                 .make_index(&sessions, &sessions.get_or_create(SESSION).unwrap())
                 .unwrap();
         }
+        let slots = ConnectionLimiter::new(connection_limits(limits));
         let live = Arc::new(SharedState {
             counters: Arc::default(),
             plugin_status_page: Box::new(String::new),
@@ -139,12 +140,13 @@ impl Simulated {
             body_reads: BodyWorkers::body_reads(),
             session_loads: BodyWorkers::session_loads(),
             background_reads: Arc::new(Semaphore::new(limits.background_reads)),
+            contention: slots.contention().clone(),
             stream_permits: Arc::new(Semaphore::new(limits.streams)),
             drain: Drain::default(),
         });
         Self {
             live,
-            slots: ConnectionLimiter::new(connection_limits(limits)),
+            slots,
             drain: Drain::default(),
             writer,
             recorder: thread,

@@ -72,6 +72,10 @@ macro_rules! client_limits {
     /// Time spent waiting for a request body that does not count for `request_body_min_rate`.
     request_body_grace: Duration = 30 * SECOND, Time(MS..=DAY),
         "Apache, mod_reqtimeout: 20 s; Kestrel: 5 s; a client that is debugged pauses longer";
+    /// The same while other requests wait for one of `max_concurrent_requests` or
+    /// `upstream_max_concurrent_requests`: a client that trickles its body gives way to them.
+    request_body_contended_grace: Duration = 500 * MS, Time(MS..=DAY),
+        "half of `pending_request_timeout`, so that the requests that wait get their place";
     /// Time between two chunks of a request body; then the request gets 408. gRPC calls over HTTP/2
     /// are streams and exempt from the time limits of bodies.
     request_body_idle_timeout: Duration = MINUTE, Time(MS..=DAY),

@@ -79,6 +79,7 @@ pub async fn serve_listener<S: HttpService>(
         tls: config.tls.map(tokio_rustls::TlsAcceptor::from),
         warnings: WarningThrottle::default(),
         drain: config.drain,
+        contention: limiter.contention().clone(),
         active_rejections: AtomicUsize::new(0),
     });
     let mut full_since = None;

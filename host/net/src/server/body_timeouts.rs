@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::body_error::{BodyErrorFlag, BodyErrorKind};
 use super::bounds::Bounds;
+use super::contention::Contention;
 
 /// The time limits of one request body.
 #[derive(Debug)]
@@ -20,6 +21,9 @@ pub(super) struct BodyTimeouts {
     total: Duration,
     /// That does not count for the rate.
     grace: Duration,
+    /// The same while other requests wait for a place.
+    contended_grace: Duration,
+    contention: Contention,
     /// Bytes per second; 0 for any rate.
     min_rate: u32,
     /// The bytes that were received.
@@ -33,11 +37,17 @@ pub(super) struct BodyTimeouts {
 
 impl BodyTimeouts {
     /// The time limits of a body; `None` if there is none.
-    pub(super) fn for_body(body: &impl Body, bounds: &Bounds) -> Option<Self> {
+    pub(super) fn for_body(
+        body: &impl Body,
+        bounds: &Bounds,
+        contention: &Contention,
+    ) -> Option<Self> {
         (!body.is_end_stream()).then(|| Self {
             idle: bounds.request_body_idle_timeout,
             total: bounds.request_timeout,
             grace: bounds.request_body_grace,
+            contended_grace: bounds.request_body_contended_grace,
+            contention: contention.clone(),
             min_rate: bounds.request_body_min_rate,
             received: 0,
             waited: Duration::ZERO,
@@ -67,16 +77,25 @@ impl BodyTimeouts {
     /// Ready with the key of the limit once a limit has expired.
     pub(super) fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let (left, kind) = self.next_limit();
-        let deadline = since + left;
-        let new_timer = || Box::pin(tokio::time::sleep_until(deadline));
-        let timer = self.timer.get_or_insert_with(new_timer);
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
+        loop {
+            let (left, kind) = self.next_limit();
+            let (deadline, now) = (since + left, Instant::now());
+            if now >= deadline {
+                self.error.set(kind);
+                return Poll::Ready(kind.limit().unwrap_or_default());
+            }
+            let due = match self.min_rate {
+                0 => deadline,
+                // Nobody tells when other requests begin to wait.
+                _ => deadline.min(now + self.contended_grace),
+            };
+            let new_timer = || Box::pin(tokio::time::sleep_until(due));
+            let timer = self.timer.get_or_insert_with(new_timer);
+            if timer.deadline() > due || timer.deadline() <= now {
+                timer.as_mut().reset(due);
+            }
+            ready!(timer.as_mut().poll(cx));
         }
-        ready!(timer.as_mut().poll(cx));
-        self.error.set(kind);
-        Poll::Ready(kind.limit().unwrap_or_default())
     }
 
     /// The limit that is reached first if no byte arrives, and the time until then.
@@ -96,8 +115,13 @@ impl BodyTimeouts {
 
     /// The time in which the received bytes must have arrived at the lowest rate.
     fn allowed_by_rate(&self) -> Option<Duration> {
-        let seconds = self.received.checked_div(u64::from(self.min_rate))?;
-        Some(self.grace.saturating_add(Duration::from_secs(seconds)))
+        let milliseconds = self.received.saturating_mul(1000);
+        let milliseconds = milliseconds.checked_div(u64::from(self.min_rate))?;
+        let grace = match self.contention.is_contended() {
+            true => self.grace.min(self.contended_grace),
+            false => self.grace,
+        };
+        Some(grace.saturating_add(Duration::from_millis(milliseconds)))
     }
 }
 
@@ -112,8 +136,17 @@ mod tests {
     /// A client that sends `size` bytes every `pause`: the time after which its body is given up,
     /// and the limit.
     async fn given_up(size: usize, pause: Duration, bounds: &Bounds) -> (u64, &'static str) {
+        given_up_with(size, pause, bounds, &Contention::default()).await
+    }
+
+    async fn given_up_with(
+        size: usize,
+        pause: Duration,
+        bounds: &Bounds,
+        contention: &Contention,
+    ) -> (u64, &'static str) {
         let body = Full::new(Bytes::from_static(b"x"));
-        let mut timeouts = BodyTimeouts::for_body(&body, bounds).unwrap();
+        let mut timeouts = BodyTimeouts::for_body(&body, bounds, contention).unwrap();
         let chunk = Frame::data(Bytes::from(vec![0; size]));
         let begun = Instant::now();
         loop {
@@ -136,6 +169,30 @@ mod tests {
         // At the lowest rate it takes as long as any body may.
         assert_eq!(after(240, 1).await, (300, "request_timeout"));
         assert_eq!(after(1 << 20, 70).await, (30, "request_body_min_rate"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_body_gives_way_to_requests_that_wait() {
+        let (bounds, contention) = (Bounds::default(), Contention::default());
+        let pause = Duration::from_millis(100);
+        let after = |size| given_up_with(size, pause, &bounds, &contention);
+        let waiting = contention.wait();
+        assert_eq!(after(1).await, (0, "request_body_min_rate"));
+        // A body at the lowest rate has its place as long as before.
+        assert_eq!(after(24).await, (300, "request_timeout"));
+        drop(waiting);
+        assert_eq!(after(1).await, (31, "request_body_min_rate"));
+        // Others begin to wait later.
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(7500)).await;
+            let _waiting = contention.wait();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        };
+        let given_up = tokio::select! {
+            given_up = given_up_with(1, Duration::from_secs(100), &bounds, &contention) => given_up,
+            () = late => unreachable!("the body is given up first"),
+        };
+        assert!((7..=9).contains(&given_up.0), "{given_up:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -39,6 +39,8 @@ pub struct Bounds {
     pub request_body_min_rate: u32,
     /// Time spent waiting for a request body that does not count for its rate.
     pub request_body_grace: Duration,
+    /// The same while other requests wait for a place.
+    pub request_body_contended_grace: Duration,
     /// Time between two chunks of a request body.
     pub request_body_idle_timeout: Duration,
     /// Total time spent waiting for a request body.
@@ -110,6 +112,7 @@ impl Default for Bounds {
             requests_per_loopback: 1_000_000,
             request_body_min_rate: 240,
             request_body_grace: Duration::from_secs(30),
+            request_body_contended_grace: Duration::from_millis(500),
             request_body_idle_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(300),
             response_send_timeout: Duration::from_secs(60),

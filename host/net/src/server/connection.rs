@@ -114,6 +114,7 @@ async fn serve_http<S: HttpService, T>(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use crate::server::contention::Contention;
     use std::sync::atomic::AtomicUsize;
 
     use http::{Request, Response};
@@ -158,6 +159,7 @@ pub(super) mod tests {
             tls: None,
             warnings: WarningThrottle::default(),
             drain: Drain::default(),
+            contention: Contention::default(),
             active_rejections: AtomicUsize::new(0),
         });
         let permit = ConnectionLimiter::new(ConnectionLimits::default())

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::client_source::ClientSource;
+use super::contention::Contention;
 
 /// A limiter that all listeners share.
 pub type SharedConnectionLimiter = Arc<ConnectionLimiter>;
@@ -18,6 +19,7 @@ pub type SharedConnectionLimiter = Arc<ConnectionLimiter>;
 pub struct ConnectionLimiter {
     state: Mutex<State>,
     released: Notify,
+    contention: Contention,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,11 @@ impl ConnectionPermit {
 }
 
 impl ConnectionLimiter {
+    /// Whether requests of these connections wait for the place of another one.
+    pub fn contention(&self) -> &Contention {
+        &self.contention
+    }
+
     /// A limiter without open connections.
     pub fn new(limits: ConnectionLimits) -> SharedConnectionLimiter {
         Arc::new(Self {
@@ -88,6 +95,7 @@ impl ConnectionLimiter {
                 limits,
             }),
             released: Notify::new(),
+            contention: Contention::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::activity::Activity;
 use super::bounds::Bounds;
+use super::contention::Contention;
 use super::warning_throttle::WarningThrottle;
 use crate::drain::Drain;
 
@@ -19,6 +20,8 @@ pub(super) struct ListenerContext<S> {
     pub(super) warnings: WarningThrottle,
     /// Waits for the connections.
     pub(super) drain: Drain,
+    /// Whether requests wait for the place of another one.
+    pub(super) contention: Contention,
     /// Connections over the limit that are being sent a rejection.
     pub(super) active_rejections: AtomicUsize,
 }

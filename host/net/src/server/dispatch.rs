@@ -40,7 +40,7 @@ pub(super) fn admit_request<S>(
     let is_call = is_grpc_call(&request);
     let timeouts = match is_call || *request.method() == Method::CONNECT {
         true => None,
-        false => BodyTimeouts::for_body(request.body(), &listener.bounds),
+        false => BodyTimeouts::for_body(request.body(), &listener.bounds, &listener.contention),
     };
     let body_error = timeouts.as_ref().map(BodyTimeouts::error_flag);
     let protocol = interim_protocol(&mut request);

@@ -33,6 +33,7 @@ pub fn server_bounds(limits: &Limits) -> server::Bounds {
         requests_per_loopback: limits.requests_per_loopback,
         request_body_min_rate: limits.request_body_min_rate,
         request_body_grace: limits.request_body_grace,
+        request_body_contended_grace: limits.request_body_contended_grace,
         request_body_idle_timeout: limits.request_body_idle_timeout,
         request_timeout: limits.request_timeout,
         response_send_timeout: limits.response_send_timeout,

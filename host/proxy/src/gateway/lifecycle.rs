@@ -74,6 +74,7 @@ impl Gateway {
                 concurrency.pending_requests(),
                 limits.pending_request_timeout,
             ),
+            contention: concurrency.connections().contention().clone(),
             stream_permits: concurrency.streams(),
             detached_deliveries: Arc::new(Semaphore::new(limits.recorder_queue)),
             body_workers: BodyWorkers::new(options.worker_count()),

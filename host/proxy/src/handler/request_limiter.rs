@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ouli_net::server::Contention;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A permit for one request. The next request gets it when it is dropped.
@@ -42,11 +43,12 @@ impl RequestLimiter {
     }
 
     /// A permit, at once or after a wait; none if the queue is full or the wait times out.
-    pub(crate) async fn acquire(&self) -> Option<RequestPermit> {
+    pub(crate) async fn acquire(&self, contention: &Contention) -> Option<RequestPermit> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Some(permit);
         }
         let _queue_slot = self.queue_slots.try_acquire().ok()?;
+        let _waiting = contention.wait();
         let acquired = tokio::time::timeout(
             self.queue_timeout,
             Arc::clone(&self.permits).acquire_owned(),
@@ -61,12 +63,16 @@ mod tests {
 
     #[tokio::test]
     async fn queue_is_bounded_in_length_and_time() {
+        let contention = Contention::default();
         let limiter = RequestLimiter::new(1, 1, Duration::from_millis(500));
-        let first = limiter.acquire().await.unwrap();
+        let first = limiter.acquire(&contention).await.unwrap();
         let start = tokio::time::Instant::now();
-        let (queued, rejected_after) = tokio::join!(limiter.acquire(), async {
+        let (queued, rejected_after) = tokio::join!(limiter.acquire(&contention), async {
             tokio::task::yield_now().await;
-            assert!(limiter.acquire().await.is_none(), "the queue has one slot");
+            assert!(
+                limiter.acquire(&contention).await.is_none(),
+                "the queue has one slot"
+            );
             start.elapsed()
         });
         assert!(
@@ -75,7 +81,7 @@ mod tests {
         );
         assert!(queued.is_none());
         assert!(start.elapsed() >= Duration::from_millis(500));
-        let (queued, ()) = tokio::join!(limiter.acquire(), async {
+        let (queued, ()) = tokio::join!(limiter.acquire(&contention), async {
             tokio::task::yield_now().await;
             drop(first);
         });
@@ -84,11 +90,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_released_permit_goes_to_the_queue() {
+        let contention = Contention::default();
         let limiter = RequestLimiter::new(2, 1, Duration::from_secs(20));
-        let (first, second) = (limiter.acquire().await, limiter.acquire().await);
+        let (first, second) = (
+            limiter.acquire(&contention).await,
+            limiter.acquire(&contention).await,
+        );
         assert!(first.is_some() && second.is_some());
         assert_eq!(limiter.available_permits(), 0);
-        let (queued, ()) = tokio::join!(limiter.acquire(), async {
+        let (queued, ()) = tokio::join!(limiter.acquire(&contention), async {
             tokio::task::yield_now().await;
             drop(first);
         });
@@ -99,11 +109,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_abandoned_wait_frees_its_queue_slot() {
+        let contention = Contention::default();
         let limiter = RequestLimiter::new(1, 1, Duration::from_secs(20));
-        let held = limiter.acquire().await;
-        let wait = tokio::time::timeout(Duration::from_millis(5), limiter.acquire());
+        let held = limiter.acquire(&contention).await;
+        let wait = tokio::time::timeout(Duration::from_millis(5), limiter.acquire(&contention));
         assert!(wait.await.is_err(), "the client leaves the queue");
-        let (queued, ()) = tokio::join!(limiter.acquire(), async {
+        let (queued, ()) = tokio::join!(limiter.acquire(&contention), async {
             tokio::task::yield_now().await;
             drop(held);
         });
@@ -112,8 +123,9 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_queue_requests_are_rejected_at_once() {
+        let contention = Contention::default();
         let limiter = RequestLimiter::new(1, 0, Duration::from_secs(20));
-        let _held = limiter.acquire().await;
-        assert!(limiter.acquire().await.is_none());
+        let _held = limiter.acquire(&contention).await;
+        assert!(limiter.acquire(&contention).await.is_none());
     }
 }

@@ -7,6 +7,7 @@ use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
 
 use super::error::ExchangeError;
 use super::request_limiter::{RequestLimiter, RequestPermit};
+use ouli_net::server::Contention;
 use ouli_net::tls::ClientConfig;
 use ouli_net::upstream::{self, Dial, HasAnswered, OwnListeners, TcpDialer, UpstreamClient};
 
@@ -98,8 +99,11 @@ impl Route {
     }
 
     /// A permit for one request, at once or after a bounded wait.
-    pub(crate) async fn request_permit(&self) -> Result<RequestPermit, ExchangeError> {
-        let permit = self.request_limiter.acquire().await;
+    pub(crate) async fn request_permit(
+        &self,
+        contention: &Contention,
+    ) -> Result<RequestPermit, ExchangeError> {
+        let permit = self.request_limiter.acquire(contention).await;
         permit.ok_or(ExchangeError::TooManyRequests(
             "upstream_max_concurrent_requests",
         ))

@@ -11,7 +11,7 @@ use super::request_limiter::{RequestLimiter, RequestPermit};
 use super::snapshot::Snapshot;
 use crate::session::{Counters, MemoryBudget, Recorder, Sessions};
 use ouli_net::drain::Drain;
-use ouli_net::server::RequestGuard;
+use ouli_net::server::{Contention, RequestGuard};
 use ouli_net::upstream::OwnListeners;
 
 /// Renders a page of the gateway's own.
@@ -46,6 +46,8 @@ pub struct SharedState {
     pub session_loads: BodyWorkers,
     /// Limits concurrent requests (`limits.max_concurrent_requests`).
     pub request_limiter: RequestLimiter,
+    /// Whether requests wait for a permit.
+    pub contention: Contention,
     /// Permits for long-lived streams (`limits.streams`).
     pub stream_permits: Arc<Semaphore>,
     /// Tracks the tasks that must finish before the process ends.
@@ -76,7 +78,7 @@ impl SharedState {
             let permit = self.stream_permit().ok_or(ExchangeError::TooManyStreams)?;
             return Ok(Permit::Stream(permit));
         }
-        let permit = self.request_limiter.acquire().await;
+        let permit = self.request_limiter.acquire(&self.contention).await;
         permit
             .map(Permit::Request)
             .ok_or(ExchangeError::TooManyRequests("max_concurrent_requests"))

@@ -60,9 +60,10 @@ pub(super) async fn send(
         *request.version_mut() = Version::HTTP_2;
     }
     // A call may wait for its client before the upstream responds.
+    let contention = &context.handler.shared.contention;
     let permit = match context.is_call() {
         true => None,
-        false => Some(route.request_permit().await?),
+        false => Some(route.request_permit(contention).await?),
     };
     let response = match &head.upgrade {
         Some(protocols) => {

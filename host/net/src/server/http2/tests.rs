@@ -20,6 +20,7 @@ use crate::drain::Drain;
 use crate::server::activity::Activity;
 use crate::server::bounds::Bounds;
 use crate::server::connection_limiter::{ConnectionLimiter, ConnectionLimits};
+use crate::server::contention::Contention;
 use crate::server::context::{ConnectionContext, ListenerContext};
 use crate::server::error::Rejection;
 use crate::server::frames::*;
@@ -64,6 +65,7 @@ fn connection(bounds: Bounds) -> ConnectionContext<Echo> {
         tls: None,
         warnings: WarningThrottle::default(),
         drain: Drain::default(),
+        contention: Contention::default(),
         active_rejections: AtomicUsize::new(0),
     });
     let activity = Activity::new(permit, Arc::default());
