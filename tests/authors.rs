@@ -254,7 +254,7 @@ fn plugin_bench_measures_each_function() {
         "own.wasm on 10 exchanges",
         "p99",
         "matcher ",
-        "2.0 per call",
+        "3.0 per call",
         "memory: ",
     ] {
         assert!(ended.stdout.contains(word), "{word}:\n{}", ended.stdout);

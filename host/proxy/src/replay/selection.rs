@@ -8,8 +8,9 @@ use headers::{
     ETag, Header, HeaderMapExt as _, IfMatch, IfModifiedSince, IfNoneMatch, IfRange,
     IfUnmodifiedSince, LastModified,
 };
-use http::header::{ACCEPT_RANGES, RANGE};
+use http::header::{ACCEPT_RANGES, IF_RANGE, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, Method};
+use http_range_header::RangeUnsatisfiableError;
 
 /// What is sent of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,24 +35,33 @@ pub(super) fn select(
 ) -> Selection {
     let (method, request) = request;
     let etag = resource.typed_get::<ETag>();
-    let modified = resource.typed_get::<LastModified>();
-    let modified_at = modified.map(SystemTime::from);
+    let modified_at = resource.typed_get::<LastModified>().map(SystemTime::from);
     if !precondition_holds(request, etag.as_ref(), modified_at) {
         return Selection::PreconditionFailed;
     }
     if is_not_modified(request, etag.as_ref(), modified_at) {
         return Selection::NotModified;
     }
-    let is_current = match valid::<IfRange>(request) {
-        Some(condition) => !condition.is_modified(etag.as_ref(), modified.as_ref()),
-        None => true,
-    };
+    let has_part = *method == Method::GET && has_ranges(resource);
     match size {
-        Some(size) if *method == Method::GET && is_current && has_ranges(resource) => {
+        Some(size) if has_part && is_current(request, resource, etag.as_ref()) => {
             part(request, size)
         }
         Some(_) | None => Selection::Whole,
     }
+}
+
+/// True if the client has parts of this version, or does not say. A date is an exact one (RFC 9110,
+/// section 13.1.5).
+fn is_current(request: &HeaderMap, resource: &HeaderMap, etag: Option<&ETag>) -> bool {
+    let Some(value) = request.get(IF_RANGE) else {
+        return true;
+    };
+    if value.as_bytes().contains(&b'"') {
+        let condition = valid::<IfRange>(request);
+        return condition.is_some_and(|condition| !condition.is_modified(etag, None));
+    }
+    resource.get(LAST_MODIFIED) == Some(value)
 }
 
 /// A condition that cannot be read does not hold for anything, so it is ignored.
@@ -102,7 +112,8 @@ fn part(request: &HeaderMap, size: u64) -> Selection {
             [] => Selection::NotSatisfiable,
             _ => Selection::Whole,
         },
-        Err(_) => Selection::NotSatisfiable,
+        Err(RangeUnsatisfiableError::Unsatisfiable) => Selection::NotSatisfiable,
+        Err(_) => Selection::Whole,
     }
 }
 
