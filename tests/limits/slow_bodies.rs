@@ -145,11 +145,13 @@ fn requests_of_one_loopback_address_are_limited() {
 fn clients_that_trickle_give_way_to_requests_that_wait() {
     let origin = origin::simple();
     let limits = "[limits]\nupstream_max_concurrent_requests = 4\n\
-                  request_body_contended_grace = \"100ms\"\npending_request_timeout = \"1m\"";
+                  request_body_contended_grace = \"100ms\"\npending_request_timeout = \"1m\"\n\
+                  request_body_grace = \"1h\"\nrequest_body_idle_timeout = \"1h\"\n\
+                  request_timeout = \"1h\"";
     for head in ["", "content-type: application/grpc\r\nte: trailers\r\n"] {
         let gateway = gateway::passthrough(&origin).section(limits).start();
         let post = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{head}content-length: 10\r\n\r\na");
-        let mut slow: Vec<_> = (0..4)
+        let slow: Vec<_> = (0..4)
             .map(|_| client::raw(gateway.address, &post))
             .collect();
         until("the places are taken", || {
@@ -157,10 +159,6 @@ fn clients_that_trickle_give_way_to_requests_that_wait() {
         });
         let answer = client::http1(&gateway).get("/hello");
         assert_eq!(answer.text(), "good morning\n");
-        let given_up = slow.iter_mut().map(client::Raw::rest);
-        for answer in given_up {
-            assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("request_body_min_rate"));
-        }
-        drop(gateway);
+        drop(slow);
     }
 }

@@ -1,5 +1,5 @@
-//! Whether requests wait for the place of another one. Then a client that trickles its body loses its
-//! place sooner.
+//! Whether requests wait for the place of another one. Then a client that trickles its body loses
+//! its place sooner.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

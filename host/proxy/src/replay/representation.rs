@@ -50,6 +50,10 @@ impl Representation {
                 Some(length) if *name == CONTENT_LENGTH => {
                     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
                 }
+                // An edited recording may have several.
+                None if *name == CONTENT_LENGTH && !self.drops(name) => {
+                    headers.insert(CONTENT_LENGTH, value.clone());
+                }
                 Some(_) | None if *name == TRANSFER_ENCODING || self.drops(name) => {}
                 Some(_) | None if self == Self::Decoded && *name == ETAG => {
                     headers.append(ETAG, weak(value));
