@@ -281,3 +281,56 @@ fn settings_ignore_and_restore_headers() {
         assert_eq!(answer.text(), "01234", "{section}");
     }
 }
+
+#[test]
+fn a_head_has_the_length_of_the_body_that_is_replayed() {
+    let origin = origin::new()
+        .route("/token", |_| {
+            origin::json("{\"access_token\": \"0123456789abcdefghijklmnop\"}")
+        })
+        .route("/text", |_| origin::text("before"))
+        .start();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    client.get("/token");
+    client.get("/text");
+    let folder = Arc::clone(&gateway.folder);
+    gateway.stop();
+    let edited = folder
+        .text("default")
+        .replace("\"before\"", "\"after the edit\"");
+    std::fs::write(folder.cassette("default"), edited).unwrap();
+    let gateway = gateway::replay(&folder).start();
+    for client in both(&gateway) {
+        for (path, length) in [("/token", 29), ("/text", 14)] {
+            let whole = client.get(path);
+            assert_eq!(whole.body.len(), length, "{}", whole.text());
+            let head = client.ask("HEAD", path).send();
+            assert_eq!(head.header("content-length"), length.to_string());
+            assert_eq!(head.text(), "");
+        }
+    }
+}
+
+#[test]
+fn if_range_holds_for_the_same_version_only() {
+    let folder = recorded(|client| {
+        client.get("/file");
+    });
+    let gateway = gateway::replay(&folder).start();
+    let client = client::http1(&gateway);
+    for (condition, status) in [
+        ("\"one\"", 206),
+        (MODIFIED, 206),
+        ("W/\"one\"", 200),
+        ("\"one\", \"two\"", 200),
+        ("one", 200),
+        ("*", 200),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 200),
+        ("yesterday", 200),
+    ] {
+        let asked = client.ask("GET", "/file").header("range", "bytes=0-1");
+        let answer = asked.header("if-range", condition).send();
+        assert_eq!(answer.status, status, "{condition}");
+    }
+}

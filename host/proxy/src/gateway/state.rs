@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use super::listener_info::ListenerInfo;
 use super::listeners::Listeners;
 use super::loaded::Loaded;
 use super::options::Options;
@@ -80,7 +81,9 @@ impl GatewayState {
         let waiting = listeners.waiting();
         for (name, address, _) in waited {
             let waits = waiting.iter().any(|(other, _, _)| *other == name);
-            if !waits && listeners.infos().iter().any(|one| one.endpoint == name) {
+            let is_open = |one: &ListenerInfo| one.endpoint == name && one.address == address;
+            // The endpoint may have another address by now.
+            if !waits && listeners.infos().iter().any(is_open) {
                 tracing::info!("endpoint {name}: the listener on {address} is open now");
             }
         }

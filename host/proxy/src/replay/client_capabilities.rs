@@ -24,6 +24,15 @@ impl ClientCapabilities {
         }
     }
 
+    /// The same client, which gets the body too.
+    pub(super) fn with_body(&self) -> Self {
+        Self {
+            head_only: false,
+            accept_encoding: self.accept_encoding.clone(),
+            ..*self
+        }
+    }
+
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
         let mut accept_encoding = None;
         for value in request.headers().get_all(ACCEPT_ENCODING) {

@@ -47,11 +47,17 @@ pub(super) async fn selected_response(
     let Some(entry) = lookup.index.find_whole(&whole.match_key.key, must_succeed) else {
         return Ok(None);
     };
-    let response = recorded_response(context, &entry, client).await?;
+    // The length of a body is known once the body is.
+    let with_body = client.with_body();
+    let response = recorded_response(context, &entry, &with_body).await?;
     let response = if must_succeed {
         selected(request, response)
     } else {
         response
+    };
+    let response = match client.head_only {
+        true => response.map(|_| OutgoingBody::empty()),
+        false => response,
     };
     count(context, &entry);
     Ok(Some(response))
