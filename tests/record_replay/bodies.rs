@@ -193,3 +193,24 @@ fn json_after_a_byte_order_mark_is_json() {
     let replayed = client::http1(&gateway).post("/login", "application/json", other);
     assert_eq!(replayed, answer);
 }
+
+#[test]
+fn many_byte_order_marks_are_text() {
+    let body = "\u{feff}".repeat(100_000);
+    let origin = origin::new()
+        .route("/marks", |seen| bytes(seen.body.clone()))
+        .start();
+    for content_type in [
+        "application/json",
+        "text/plain",
+        "application/x-ndjson",
+        "image/png",
+    ] {
+        let ask = |client: &Client| client.post("/marks", content_type, &body);
+        let (answer, _) = record(&origin, ask);
+        assert_eq!(answer.body, body, "{content_type}");
+    }
+    let (answer, folder) = both_ways(origin, |client| client.post("/marks", "", &body));
+    assert_eq!(answer.body, body);
+    assert_eq!(folder.exchanges("default").len(), 1);
+}

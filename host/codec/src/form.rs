@@ -2,14 +2,16 @@
 
 use std::ops::Range;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode, utf8_percent_encode,
+};
 
 /// One name with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The decoded name. Invalid UTF-8 becomes U+FFFD.
+    /// The decoded name, see [`decode`].
     pub name: String,
-    /// The decoded value, empty without `=`. Invalid UTF-8 becomes U+FFFD.
+    /// The decoded value, empty without `=`, see [`decode`].
     pub value: String,
     /// The byte range of the encoded value in the text.
     pub value_span: Range<usize>,
@@ -42,16 +44,24 @@ fn parse_pair(pair: &[u8], from: usize) -> Pair {
     }
 }
 
-/// Decodes percent-encoding, and `+` as a space. Invalid UTF-8 becomes U+FFFD.
+/// Decodes percent-encoding, and `+` as a space. Bytes that are not UTF-8 stay percent-encoded after
+/// U+FFFD, so that texts in other encodings are told apart.
 pub fn decode(text: &[u8]) -> String {
     if memchr::memchr2(b'%', b'+', text).is_none() {
-        return String::from_utf8_lossy(text).into_owned();
+        return text_of(text.to_vec());
     }
     let spaced: Vec<u8> = text
         .iter()
         .map(|byte| if *byte == b'+' { b' ' } else { *byte })
         .collect();
-    percent_decode(&spaced).decode_utf8_lossy().into_owned()
+    text_of(percent_decode(&spaced).collect())
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| {
+        let encoded = percent_encode(error.as_bytes(), RESERVED);
+        format!("{}{encoded}", char::REPLACEMENT_CHARACTER)
+    })
 }
 
 /// Percent-encodes all characters except the unreserved ones (RFC 3986, section 2.3).
@@ -84,7 +94,7 @@ mod tests {
             ("", "e", "e"),
             ("f", "", ""),
             ("g", "h=i", "h=i"),
-            ("\u{fffd}", "%zz", "%zz"),
+            ("\u{fffd}%FF", "%zz", "%zz"),
         ];
         let expected = expected.map(|(name, value, raw)| (name.into(), value.into(), raw.into()));
         assert_eq!(pairs, expected);

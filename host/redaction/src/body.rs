@@ -79,17 +79,27 @@ impl RedactionPass<'_> {
 
     /// Redacts a body that may be JSON. Without a text content type it must be UTF-8.
     fn redact_text(&mut self, body: &Bytes, format: &BodyFormat, levels: u8) -> RedactedBody {
-        if body.starts_with(BYTE_ORDER_MARK) {
-            let rest = body.slice(BYTE_ORDER_MARK.len()..);
-            let redacted = self.redact_text(&rest, format, levels);
-            let new = redacted.replacement;
-            return RedactedBody {
-                replacement: new.map(|new| [BYTE_ORDER_MARK, &new].concat().into()),
-                // Its positions are those of the rest.
-                document: None,
-                is_json: redacted.is_json,
-            };
+        if !body.starts_with(BYTE_ORDER_MARK) {
+            return self.redact_unmarked_text(body, format, levels);
         }
+        // A second mark is a character.
+        let rest = body.slice(BYTE_ORDER_MARK.len()..);
+        let redacted = self.redact_unmarked_text(&rest, format, levels);
+        let new = redacted.replacement;
+        RedactedBody {
+            replacement: new.map(|new| [BYTE_ORDER_MARK, &new].concat().into()),
+            // Its positions are those of the rest.
+            document: None,
+            is_json: redacted.is_json,
+        }
+    }
+
+    fn redact_unmarked_text(
+        &mut self,
+        body: &Bytes,
+        format: &BodyFormat,
+        levels: u8,
+    ) -> RedactedBody {
         let utf8 = std::str::from_utf8(body);
         if let Ok(text) = utf8
             && (*format == BodyFormat::Json || text.trim_start().starts_with(['{', '[', '"']))

@@ -158,7 +158,7 @@ fn compares_json_bodies() {
 #[test]
 fn compares_bodies_by_content_type() {
     type Typed = (&'static str, &'static str);
-    let cases: [(Typed, Typed, &[&str], bool); 27] = [
+    let cases: [(Typed, Typed, &[&str], bool); 31] = [
         ((JSON, "{}"), ("application/vnd.x+json", "{ }"), &[], true),
         (("", "[1]"), (JSON, "[ 1 ]"), &[], true),
         (("text/plain", "[1]"), (JSON, "[ 1 ]"), &[], true),
@@ -195,6 +195,10 @@ fn compares_bodies_by_content_type() {
         ((JSON, ""), (JSON, "null"), &[], false),
         ((JSON, "[1]"), (JSON, ""), &[""], true),
         ((FORM, "a=1&b=2"), (FORM, "b=2&a=%31"), &[], true),
+        ((FORM, "a=caf%E9"), (FORM, "a=caf%E8"), &[], false),
+        ((FORM, "a=caf%E9"), (FORM, "a=caf%EF%BF%BD"), &[], false),
+        ((FORM, "a=caf%E9"), (FORM, "a=caf%25E9"), &[], false),
+        ((FORM, "a=caf%e9"), (FORM, "a=c%61f%E9"), &[], true),
         ((FORM, "a=1&a=2"), (FORM, "a=2&a=1"), &[], false),
         ((FORM, "a=1"), ("text/plain", "a=1"), &[], false),
         ((FORM, "a=1&n=1"), (FORM, "a=1&n=2"), &["/n"], true),
