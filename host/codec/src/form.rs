@@ -44,8 +44,8 @@ fn parse_pair(pair: &[u8], from: usize) -> Pair {
     }
 }
 
-/// Decodes percent-encoding, and `+` as a space. Bytes that are not UTF-8 stay percent-encoded after
-/// U+FFFD, so that texts in other encodings are told apart.
+/// Decodes percent-encoding, and `+` as a space. Bytes that are not UTF-8 stay percent-encoded,
+/// after U+FFFD, so that texts in other encodings are told apart.
 pub fn decode(text: &[u8]) -> String {
     if memchr::memchr2(b'%', b'+', text).is_none() {
         return text_of(text.to_vec());

@@ -50,7 +50,14 @@ fn weights(live: &Key) -> Vec<u32> {
     live.parts().iter().map(weight_of).collect()
 }
 
-fn score(live: &Key, candidate: &Key, weights: &[u32]) -> u32 {
+/// The similarity of two keys. Among equals, the one with fewer parts that the live key does not
+/// have, such as a header, is nearer.
+fn score(live: &Key, candidate: &Key, weights: &[u32]) -> (u32, Reverse<usize>) {
+    let further = candidate.parts().len().saturating_sub(live.parts().len());
+    (common(live, candidate, weights), Reverse(further))
+}
+
+fn common(live: &Key, candidate: &Key, weights: &[u32]) -> u32 {
     let parts = live.parts().iter().zip(weights).enumerate();
     parts
         .map(|(index, (part, weight))| {
