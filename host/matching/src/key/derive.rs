@@ -67,17 +67,8 @@ pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
 }
 
 fn is_absent(part: &KeyPart, message: &dyn MessageView) -> bool {
-    match part {
-        KeyPart::Header(name) => message.fields().get_all(name).next().is_none(),
-        KeyPart::Endpoint
-        | KeyPart::Method
-        | KeyPart::Authority
-        | KeyPart::Path
-        | KeyPart::Query { .. }
-        | KeyPart::Headers { .. }
-        | KeyPart::Body { .. }
-        | KeyPart::Custom { .. } => false,
-    }
+    let is_sent = |name: &str| message.fields().get_all(name).next().is_some();
+    matches!(part, KeyPart::Header(name) if !is_sent(name))
 }
 
 fn low_half(digest: u128) -> u64 {

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
 use headers::{
-    ETag, Header, HeaderMapExt as _, IfMatch, IfModifiedSince, IfNoneMatch, IfRange,
-    IfUnmodifiedSince, LastModified,
+    ETag, HeaderMapExt as _, IfMatch, IfModifiedSince, IfNoneMatch, IfRange, IfUnmodifiedSince,
+    LastModified,
 };
 use http::header::{ACCEPT_RANGES, IF_RANGE, LAST_MODIFIED, RANGE};
 use http::{HeaderMap, Method};
@@ -58,37 +58,33 @@ fn is_current(request: &HeaderMap, resource: &HeaderMap, etag: Option<&ETag>) ->
         return true;
     };
     if value.as_bytes().contains(&b'"') {
-        let condition = valid::<IfRange>(request);
+        let condition = request.typed_get::<IfRange>();
         return condition.is_some_and(|condition| !condition.is_modified(etag, None));
     }
     resource.get(LAST_MODIFIED) == Some(value)
 }
 
-/// A condition that cannot be read does not hold for anything, so it is ignored.
-fn valid<H: Header>(request: &HeaderMap) -> Option<H> {
-    request.typed_try_get().ok().flatten()
-}
-
+/// A condition that cannot be read is ignored.
 fn precondition_holds(
     request: &HeaderMap,
     etag: Option<&ETag>,
     modified: Option<SystemTime>,
 ) -> bool {
-    if let Some(condition) = valid::<IfMatch>(request) {
+    if let Some(condition) = request.typed_get::<IfMatch>() {
         return condition.is_any() || etag.is_some_and(|etag| condition.precondition_passes(etag));
     }
-    match (valid::<IfUnmodifiedSince>(request), modified) {
+    match (request.typed_get::<IfUnmodifiedSince>(), modified) {
         (Some(condition), Some(modified)) => condition.precondition_passes(modified),
         (_, _) => true,
     }
 }
 
 fn is_not_modified(request: &HeaderMap, etag: Option<&ETag>, modified: Option<SystemTime>) -> bool {
-    if let Some(condition) = valid::<IfNoneMatch>(request) {
+    if let Some(condition) = request.typed_get::<IfNoneMatch>() {
         let is_any = condition == IfNoneMatch::any();
         return is_any || etag.is_some_and(|etag| !condition.precondition_passes(etag));
     }
-    match (valid::<IfModifiedSince>(request), modified) {
+    match (request.typed_get::<IfModifiedSince>(), modified) {
         (Some(condition), Some(modified)) => !condition.is_modified(modified),
         (_, _) => false,
     }
