@@ -22,8 +22,8 @@ mod fields;
 mod forgotten_secrets;
 mod free_text;
 mod guard;
+mod identities;
 mod json;
-
 mod name_matcher;
 mod name_value_pairs;
 mod pass;
@@ -34,6 +34,7 @@ mod placeholder;
 mod protobuf;
 mod redacted_exchange;
 mod redacted_message;
+mod redacted_request;
 mod redacted_view;
 mod rule;
 mod rules;

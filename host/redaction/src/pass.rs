@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::identities::Identities;
 use crate::placeholder;
 use crate::rule::Rule;
 use crate::rules::Rules;
@@ -20,6 +21,8 @@ pub enum Purpose {
     /// Matching: a placeholder names the class only, such as `<token>`. Where a rule names the
     /// location, it is the class of that rule, otherwise of the rule that found the secret first.
     Key,
+    /// Keys: a hole in the place of each secret and of each placeholder with a number.
+    Holes,
 }
 
 /// Number of replaced secrets by the id of the rule.
@@ -40,6 +43,8 @@ pub struct Redaction<'a> {
     rules: &'a Rules,
     secrets: &'a Secrets,
     purpose: Purpose,
+    /// The identities in the holes of the message.
+    identities: Option<&'a Identities>,
 }
 
 impl<'a> Redaction<'a> {
@@ -49,7 +54,14 @@ impl<'a> Redaction<'a> {
             rules,
             secrets,
             purpose,
+            identities: None,
         }
+    }
+
+    /// The same for a message whose holes these identities belong in.
+    pub(crate) fn with_identities(mut self, identities: &'a Identities) -> Self {
+        self.identities = Some(identities);
+        self
     }
 
     /// Redacts a request. A body that is not in memory stays unchanged.
@@ -102,6 +114,7 @@ impl<'a> Redaction<'a> {
             rules: self.rules,
             secrets: self.secrets,
             purpose: self.purpose,
+            identities: self.identities,
             counts: Counts::new(),
             found: 0,
         }
@@ -137,6 +150,7 @@ pub(super) struct RedactionPass<'a> {
     pub(super) rules: &'a Rules,
     pub(super) secrets: &'a Secrets,
     pub(super) purpose: Purpose,
+    pub(super) identities: Option<&'a Identities>,
     counts: Counts,
     /// Number of secrets found, also for keys, which do not count by rule.
     found: u64,
@@ -149,15 +163,16 @@ impl RedactionPass<'_> {
         if value.is_empty() {
             return None;
         }
-        if !placeholder::is_placeholder(value) {
+        let Some(found) = placeholder::parse_whole(value) else {
             let secret = self.register(rule, value);
             return Some(match self.purpose {
-                Purpose::Write => secret.placeholder(),
                 Purpose::Key => placeholder::unnumbered(&rule.class),
+                Purpose::Write | Purpose::Holes => self.placeholder_text(&secret),
             });
-        }
+        };
         match self.purpose {
             Purpose::Write => None,
+            Purpose::Holes => self.identities?.hole_for_placeholder(&found),
             Purpose::Key => {
                 let new = placeholder::unnumbered(&rule.class);
                 (new.as_bytes() != value).then_some(new)
@@ -207,15 +222,16 @@ impl RedactionPass<'_> {
     }
 
     fn placeholder_text(&self, secret: &Secret) -> String {
-        match self.purpose {
-            Purpose::Write => secret.placeholder(),
-            Purpose::Key => placeholder::unnumbered(secret.class()),
+        match (self.purpose, self.identities) {
+            (Purpose::Holes, Some(identities)) => identities.hole_for_secret(secret),
+            (Purpose::Write | Purpose::Holes, _) => secret.placeholder(),
+            (Purpose::Key, _) => placeholder::unnumbered(secret.class()),
         }
     }
 
     fn count(&mut self, rule: &str) {
         self.found += 1;
-        if self.purpose == Purpose::Key {
+        if !self.is_recording() {
             return;
         }
         match self.counts.get_mut(rule) {
