@@ -137,7 +137,10 @@ mod tests {
         let default: Vec<_> = FailOn::new(false, None).defects().collect();
         assert_eq!(default.len(), 10, "{default:?}");
         assert_eq!(names(false, "unused").len(), 11);
-        assert_eq!(names(true, "unused,unfinished,assumed").len(), Defect::all().len());
+        assert_eq!(
+            names(true, "unused,unfinished,assumed").len(),
+            Defect::all().len()
+        );
         assert_eq!(names(true, "none"), [""; 0]);
         assert_eq!(names(false, "none,miss , edited"), ["miss", "edited"]);
         assert_eq!(names(false, "all,-unused").len(), Defect::all().len() - 1);

@@ -62,7 +62,13 @@ impl RedactionPass<'_> {
             Kind::Object(members) => {
                 for member in members {
                     match rules.get(&member.name) {
-                        Some(rule) => self.redact_node(member.value, rule, replacements),
+                        Some(rule) => {
+                            self.redact_node(member.value, rule, replacements);
+                            // What the rule leaves may have members that others name.
+                            if !rule.applies_to_all() {
+                                self.redact_members(member.value, rules, replacements);
+                            }
+                        }
                         None => self.redact_members(member.value, rules, replacements),
                     }
                 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::identities::Identities;
 use crate::placeholder;
+use crate::randomness::is_common_word;
 use crate::rule::Rule;
 use crate::rules::Rules;
 use crate::secret::Secret;
@@ -158,9 +159,9 @@ pub(super) struct RedactionPass<'a> {
 
 impl RedactionPass<'_> {
     /// The placeholder for a value whose location a rule names. None if the value stays: it is
-    /// empty or already a placeholder.
+    /// empty, already a placeholder, or no secret by the rule.
     pub(super) fn placeholder_for(&mut self, rule: &Rule, value: &[u8]) -> Option<String> {
-        if value.is_empty() {
+        if value.is_empty() || !rule.applies_to(value) {
             return None;
         }
         let Some(found) = placeholder::parse_whole(value) else {
@@ -211,7 +212,7 @@ impl RedactionPass<'_> {
     }
 
     fn get_or_register(&self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
-        let is_searched_for = || !self.rules.is_name(value);
+        let is_searched_for = || !self.rules.is_name(value) && !is_common_word(value);
         let in_recording = self.is_recording();
         self.secrets
             .get_or_register(&rule.id, &rule.class, value, in_recording, is_searched_for)

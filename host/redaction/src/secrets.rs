@@ -196,6 +196,12 @@ impl Secrets {
         self.registry.write().adopt(digest, &name);
     }
 
+    /// Registers a secret that stands for the recorded one with this placeholder.
+    pub fn register_as(&self, value: &[u8], class: &Arc<str>, number: u64) {
+        self.adopt(self.digest(value), class, number);
+        self.get_or_register(&UNDECLARED_RULE.into(), class, value, false, || true);
+    }
+
     /// The identity of a secret, also if a placeholder stands for it.
     pub fn resolve(&self, identity: &Identity) -> Identity {
         let Identity::Placeholder(class, number) = identity else {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use ouli_codec::json::Pointer;
-use ouli_matching::key::{
-    ExcludedNames, Key, KeyPart, KeyedMessage, derive,
-};
+use ouli_matching::key::{ExcludedNames, Key, KeyPart, KeyedMessage, derive};
 use ouli_matching::miss::{Candidate, Cause, Guidance, MissedRequest, Unavailable, rank, report};
 use ouli_message::{Content, Fields, Request};
 use ouli_redaction::RedactedMessage;

@@ -2,6 +2,7 @@
 //! described in full for reports.
 
 mod body;
+mod capture;
 mod derive;
 mod describe;
 mod digest;
@@ -21,6 +22,7 @@ mod tests;
 mod value;
 mod value_digest;
 
+pub use capture::{Capture, captures};
 pub use derive::{Key, PartDigest, derive};
 pub use describe::{BodyPart, DescribedPart, Value, describe};
 pub use holes::IdentityUse;

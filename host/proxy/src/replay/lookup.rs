@@ -143,7 +143,10 @@ pub(super) async fn find(
         Some(found) => lookup
             .index
             .find_with_truncated(Some(key), found, exhausted),
-        None => lookup.index.find(key, exhausted),
+        None => match lookup.index.find(key, exhausted) {
+            LookupResult::NotFound => find_assumed(context, lookup, exhausted).await?,
+            found => found,
+        },
     };
     Ok(match found {
         LookupResult::OtherIdentity(conflict) => {
@@ -152,6 +155,49 @@ pub(super) async fn find(
         }
         found => found,
     })
+}
+
+/// The recorded exchange for a request that has values where a recorded one has secrets.
+async fn find_assumed(
+    context: &RequestContext<'_>,
+    lookup: &mut Lookup,
+    exhausted: ExhaustedPolicy,
+) -> Result<LookupResult, ExchangeError> {
+    let Some((largest, all)) = lookup.index.assumption_sizes() else {
+        return Ok(LookupResult::NotFound);
+    };
+    // Each of them is read and parsed to be compared with this request.
+    let offload_size = context.snapshot.config.limits.offload_size;
+    let size = largest.max(all.min(offload_size));
+    let size = size.max(lookup.request.body.inline().len());
+    let (index, key) = (Arc::clone(&lookup.index), lookup.match_key.key.clone());
+    let (snapshot, session) = (Arc::clone(&context.snapshot), Arc::clone(&context.session));
+    let (view, request) = (
+        Arc::clone(&lookup.request_view),
+        Arc::clone(&lookup.request),
+    );
+    let endpoint = Arc::clone(&context.endpoint.name);
+    let assume = move || {
+        let (plugins, secrets) = (&snapshot.plugins, session.secrets());
+        let live = plugins.keyed_request(&view, secrets)?;
+        if !index.assume_secrets(&key, &live) {
+            return Ok(None);
+        }
+        let name = Arc::clone(session.name());
+        let view = plugins.view(endpoint, name, request, Arc::clone(secrets))?;
+        let key = plugins.key(&view, secrets)?;
+        Ok::<_, PluginFailure>(Some((view, key)))
+    };
+    let (assumed, _memory) = context.work_on_body(size, assume).await?;
+    let Some((view, key)) = assumed? else {
+        return Ok(LookupResult::NotFound);
+    };
+    let found = lookup.index.find(&key.key, exhausted);
+    if matches!(found, LookupResult::Hit(_)) {
+        lookup.index.count_assumed_values();
+        (lookup.request_view, lookup.match_key) = (view, key);
+    }
+    Ok(found)
 }
 
 /// The policy once all exchanges of a key are replayed.

@@ -119,6 +119,11 @@ impl Bindings {
         }
     }
 
+    /// True if no secret stands for a recorded one yet.
+    pub(super) fn is_free(&self, recorded: &Identity) -> bool {
+        !self.by_recorded.contains_key(recorded)
+    }
+
     /// What a secret stands for, in the bindings and in this fit.
     fn bound(&self, secret: u128, fit: &Fit, known: &KnownIdentities<'_>) -> Option<Identity> {
         if let Some(bound) = self.by_secret.get(&secret) {

@@ -82,6 +82,10 @@ pub(super) struct IndexState {
     groups: HashMap<u128, Group>,
     /// The identities in the requests.
     pub(super) identities: HashSet<Identity>,
+    /// Positions of requests with secrets.
+    pub(super) with_secrets: Vec<usize>,
+    /// The size of the largest body among them.
+    pub(super) largest_with_secrets: usize,
     pub(super) truncated: TruncatedEntries,
     /// The positions of whole resources that were recorded for a request with a condition or a
     /// range, by the key of the request without.
@@ -196,6 +200,8 @@ impl IndexState {
             entries: entries.into_iter().zip(keys).collect(),
             groups: groups.collect(),
             identities: self.identities.clone(),
+            with_secrets: self.with_secrets.clone(),
+            largest_with_secrets: self.largest_with_secrets,
             truncated: self.truncated.clone(),
             whole: self.whole.clone(),
         }
@@ -221,8 +227,14 @@ impl IndexState {
                 self.whole.entry(whole).or_default().push(position);
             }
         }
-        let uses = derived.iter().flat_map(|derived| derived.key.identities());
-        self.identities.extend(uses.map(|it| it.identity.clone()));
+        let uses = derived.as_ref().map(|derived| derived.key.identities());
+        if let Some(uses) = uses.filter(|uses| !uses.is_empty()) {
+            self.identities
+                .extend(uses.iter().map(|it| it.identity.clone()));
+            self.with_secrets.push(position);
+            let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
+            self.largest_with_secrets = self.largest_with_secrets.max(size);
+        }
         self.entries
             .push((entry, derived.map(|derived| derived.key)));
     }

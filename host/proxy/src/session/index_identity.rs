@@ -103,6 +103,18 @@ impl Index {
         chooser.fit(&bindings, position).err()
     }
 
+    /// Counts a hit for which values of the request were assumed to be secrets.
+    pub(crate) fn count_assumed_values(&self) {
+        let session = self.session.name();
+        tracing::warn!(
+            %session,
+            "a value of a request is assumed to be a secret, because the recorded request has one \
+             in its place"
+        );
+        let counters = self.session.counters();
+        counters.count_defects(Defect::Assumed, ASSUMED_VALUE, 1);
+    }
+
     /// Counts a hit whose secrets stand for others. `other` is an exchange that fits as well.
     fn count(&self, fit: &Fit, other: Option<u64>, entry: &Entry) {
         let counters = self.session.counters();
@@ -218,3 +230,7 @@ impl Chooser<'_> {
 /// The reason in a verdict.
 const ASSUMED: &str = "secrets of several recorded requests fit; the first in the order of the \
                        recording was taken";
+
+/// The same for values that no rule names.
+const ASSUMED_VALUE: &str = "a value was taken for the secret that the recorded request has in its \
+                             place";

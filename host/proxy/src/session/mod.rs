@@ -22,6 +22,7 @@ mod exchange_builder;
 mod forgotten_session;
 mod idle_sessions;
 mod index;
+mod index_assumption;
 mod index_derivation;
 mod index_identity;
 mod index_miss;
