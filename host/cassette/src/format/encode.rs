@@ -10,8 +10,8 @@ use ouli_message::{CodedBody, Exchange, Failure, Fields, Request, Response};
 
 /// Appends one exchange to `out`, as a pretty-printed JSON value with a line end after it.
 ///
-/// The numbers of `place` count from 1. `folder` is the path of the folder of stored bodies, relative to the
-/// folder of the cassette: `SESSION.bodies`.
+/// The numbers of `place` count from 1. `folder` is the path of the folder of stored bodies,
+/// relative to the folder of the cassette: `SESSION.bodies`.
 pub fn encode(out: &mut Vec<u8>, place: impl Into<Place>, exchange: &Exchange, folder: &str) {
     let Place { number, before } = place.into();
     let mut writer = JsonWriter::start(out);

@@ -12,8 +12,9 @@ use super::line_ends;
 /// Bytes that are read at once. A longer exchange needs more.
 const WINDOW: u64 = 4 << 20;
 
-/// Passes each exchange to `each`, with its bytes and the white space before it. False if the cassette is not all exchanges: then it has to be
-/// decoded as a whole, which tells what cannot be read. `read` returns the bytes of a range.
+/// Passes each exchange to `each`, with its range and the white space before it. False if the
+/// cassette is not all exchanges: then it has to be decoded as a whole, which tells what cannot be
+/// read. `read` returns the bytes of a range.
 ///
 /// # Errors
 /// If `read` fails.
