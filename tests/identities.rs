@@ -101,7 +101,13 @@ fn another_user_takes_the_place_of_a_recorded_one_for_the_whole_run() {
     assert!(!detail.contains(&live[0]), "{detail}");
     let third = get_as(&client, "/me", &token());
     assert_eq!(third.status, 404, "{}", third.text());
-    let report = replay.finish();
+    let verdict = replay.stop();
+    assert!(
+        verdict.to_text().contains("; 5 hits (5 renamed), 2 misses"),
+        "{}",
+        verdict.to_text()
+    );
+    let report = gateway::pick(verdict, "default");
     assert_eq!((report.hits, report.renamed, report.misses), (5, 5, 2));
     let assumed = report.counted(Defect::Assumed);
     assert_eq!(assumed.values().sum::<u64>(), 1, "{report:?}");
@@ -424,4 +430,41 @@ fn generated_conversations_of_two_users_get_right_answers_in_any_order() {
         assert_eq!(wrong.json()["identity"]["part"], "header.authorization");
         replay.mark();
     }
+}
+
+#[test]
+fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
+    let with_key = |builder: gateway::Builder| {
+        builder.environment(|name| {
+            (name == "OULI_REDACTION_KEY").then(|| "0123456789abcdef-a-key".to_owned())
+        })
+    };
+    let (origin, [one, two]) = (who_am_i(), [token(), token()]);
+    let gateway = with_key(gateway::record(&origin)).start();
+    let client = client::http1(&gateway);
+    let answers = [&one, &two].map(|it| get_as(&client, "/me", it).text().to_owned());
+    let folder = finish(gateway);
+    let kept = folder.text("default");
+    assert!(!kept.contains(&one) && !kept.contains("0123456789abcdef-a-key"));
+    let replay = with_key(gateway::replay(&folder)).start();
+    let client = client::http1(&replay);
+    assert_eq!(get_as(&client, "/me", &two).text(), answers[1]);
+    assert_eq!(get_as(&client, "/me", &one).text(), answers[0]);
+    let report = replay.finish();
+    assert_eq!((report.hits, report.renamed), (2, 0), "{report:?}");
+    assert!(report.counted(Defect::Assumed).is_empty());
+    // Other secrets stand for them as without a key.
+    let replay = with_key(gateway::replay(&folder)).start();
+    assert_eq!(
+        get_as(&client::http1(&replay), "/me", &token()).text(),
+        answers[0]
+    );
+    assert_eq!(replay.finish().renamed, 1);
+    let short = gateway::replay(&folder)
+        .environment(|name| (name == "OULI_REDACTION_KEY").then(|| "short".to_owned()));
+    let error = short.try_start().err().unwrap().to_string();
+    assert!(
+        error.contains("OULI_REDACTION_KEY is too short: use at least 16"),
+        "{error}"
+    );
 }

@@ -31,6 +31,7 @@ mod pattern;
 mod pattern_prefix;
 mod pipeline;
 mod placeholder;
+mod placeholder_key;
 mod protobuf;
 mod randomness;
 mod redacted_exchange;
@@ -64,6 +65,7 @@ pub use guard::{FORGOTTEN_SECRETS, FORGOTTEN_SESSION, Guard, GuardRejection, OVE
 pub use pass::{Counts, Outcome, Purpose, Redaction};
 pub use pipeline::{PipelineError, RedactedExchange, RedactionPipeline, Redactor, RedactorEdits};
 pub use placeholder::{collapse_to_class, is_class};
+pub use placeholder_key::PlaceholderKey;
 pub use randomness::looks_random;
 pub use redacted_exchange::exchange_views;
 pub use redacted_message::RedactedMessage;

@@ -21,9 +21,7 @@ pub(super) fn is_sometimes_secret(name: &str) -> bool {
 const MIN_LEN: usize = 12;
 /// Values with fewer distinct bytes are patterns such as `000000000001`.
 const MIN_DISTINCT: usize = 8;
-/// Shorter runs of letters and digits are words, versions or dates.
-const MIN_RUN: usize = 8;
-/// Changes between letters and digits in a run. Words with a number have one, compact dates three.
+/// Changes between letters and digits. Words with a number have one, dates three.
 const MIN_CHANGES: usize = 4;
 /// A run of this length needs fewer changes.
 const LONG_RUN: usize = 16;
@@ -34,7 +32,7 @@ const LONGER_THAN_WORDS: usize = 32;
 const MAX_COMMON_WORD: usize = 12;
 
 /// True if a value looks as if it were generated: it has at least 12 bytes, 8 of them distinct, and
-/// a run in which letters and digits, or capitals and small letters, change as often as by chance.
+/// letters and digits, or capitals and small letters, alternate as by chance.
 pub fn looks_random(value: &[u8]) -> bool {
     let mut seen = [false; 256];
     value
@@ -44,7 +42,8 @@ pub fn looks_random(value: &[u8]) -> bool {
     if value.len() < MIN_LEN || distinct < MIN_DISTINCT {
         return false;
     }
-    is_grouped_hex(value) || runs(value).any(is_random_run)
+    let mixed = runs(value).map(|run| changes(run, u8::is_ascii_digit));
+    mixed.sum::<usize>() >= MIN_CHANGES || is_grouped_hex(value) || runs(value).any(is_random_run)
 }
 
 /// True for a short value that is a word, a number, or words and numbers: it occurs by chance.
@@ -61,16 +60,15 @@ fn runs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn is_random_run(run: &[u8]) -> bool {
-    if run.len() < MIN_RUN || is_compact_date(run) {
+    if run.len() < LONG_RUN || is_compact_date(run) {
         return false;
     }
     let digits = changes(run, u8::is_ascii_digit);
     let capitals = changes(run, u8::is_ascii_uppercase);
     // Capitals at the start of each word of a name are further apart.
     let is_mixed = 5 * (digits + capitals) >= 2 * run.len();
-    digits >= MIN_CHANGES
-        || (run.len() >= LONG_RUN && (digits >= MIN_CHANGES_OF_LONG_RUN || is_mixed))
-        || (run.len() >= LONGER_THAN_WORDS && run.iter().any(u8::is_ascii_lowercase))
+    let is_no_word = run.len() >= LONGER_THAN_WORDS && run.iter().any(u8::is_ascii_lowercase);
+    digits >= MIN_CHANGES_OF_LONG_RUN || is_mixed || is_no_word
 }
 
 /// How often bytes that have a property and those that have not follow each other.
@@ -114,6 +112,7 @@ mod tests {
             "QwErTyUiOpAsDfGhJk",
             "k3jd8fh4qp2woz",
             "4/0AX4XfWh8Kd02nbYq-7z",
+            "my-token-5e7d1c",
         ] {
             assert!(looks_random(value.as_bytes()), "{value}");
             assert!(!is_common_word(value.as_bytes()), "{value}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder;
+use crate::placeholder_key::FIRST_KEYED;
 use crate::secret::{Name, Secret};
 use crate::secret_searcher::SecretSearcher;
 
@@ -102,17 +103,24 @@ impl Registry {
         (class, *number)
     }
 
-    /// The placeholder for a new secret: that of the recorded one that it stands for, or the next
-    /// one of its class.
-    pub(super) fn name_for(&mut self, class: &str, digest: u128) -> (Arc<str>, Name) {
-        let Some(name) = self.adopted.get(&digest).cloned() else {
-            let name = self.next_number(class);
-            return (Arc::clone(&name.0), name);
-        };
-        let class = match self.numbers.get_key_value(class) {
+    /// The placeholder for a new secret: that of the recorded one that it stands for, one with this
+    /// number, or the next one of its class.
+    pub(super) fn name_for(
+        &mut self,
+        class: &str,
+        digest: u128,
+        number: Option<u64>,
+    ) -> (Arc<str>, Name) {
+        let class: Arc<str> = match self.numbers.get_key_value(class) {
             Some((class, _)) => Arc::clone(class),
             None => class.into(),
         };
+        let keyed = number.map(|number| (Arc::clone(&class), number));
+        let keyed = keyed.filter(|name| self.owner(name).is_none_or(|owner| owner == digest));
+        let adopted = self.adopted.get(&digest).cloned();
+        let name = adopted
+            .or(keyed)
+            .unwrap_or_else(|| self.next_number(&class));
         (class, name)
     }
 
@@ -155,6 +163,9 @@ impl Registry {
     pub(super) fn resume_numbering(&mut self, text: &str) {
         for found in placeholder::find_all(text) {
             let found_number = found.number.unwrap_or_default();
+            if found_number >= FIRST_KEYED {
+                continue;
+            }
             match self.numbers.get_mut(found.class) {
                 Some(number) => *number = found_number.max(*number),
                 None => {

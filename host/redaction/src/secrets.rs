@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder::{self, is_class};
+use crate::placeholder_key::PlaceholderKey;
 use crate::secret::{Secret, SecretKind};
 use crate::secret_part;
 use crate::secret_registry::{Registry, SecretBounds};
@@ -28,6 +29,8 @@ pub struct Secrets {
     bounds: SecretBounds,
     /// The keys of the digests of values.
     digest_keys: [RandomState; 2],
+    /// The key that the numbers of placeholders follow from, if there is one.
+    key: Option<PlaceholderKey>,
     /// Increases with each secret that is new, and with each exchange to be recorded.
     clock: AtomicU64,
 }
@@ -54,8 +57,16 @@ impl Secrets {
             registry: RwLock::default(),
             bounds,
             digest_keys: [RandomState::new(), RandomState::new()],
+            key: None,
             clock: AtomicU64::new(1),
         }
+    }
+
+    /// The same with a key that the numbers of placeholders follow from.
+    #[must_use]
+    pub fn with_key(mut self, key: Option<PlaceholderKey>) -> Self {
+        self.key = key;
+        self
     }
 
     /// The id of this registry, unique in the process.
@@ -258,13 +269,14 @@ impl Secrets {
     ) -> Arc<Secret> {
         let class = if is_class(class) { class } else { "secret" };
         let digest = self.digest(value);
+        let number = self.key.as_ref().map(|key| key.number(value));
         let mut registry = self.registry.write();
         if let Some(secret) = registry.get(value) {
             self.see(secret, in_recording);
             return Arc::clone(secret);
         }
         let now = self.clock.fetch_add(1, Ordering::AcqRel) + 1;
-        let names = registry.name_for(class, digest);
+        let names = registry.name_for(class, digest, number);
         let secret = Secret::new(Arc::clone(rule), names, (value, digest), kind);
         let secret = Arc::new(secret);
         secret.see(now, in_recording);

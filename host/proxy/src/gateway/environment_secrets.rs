@@ -3,7 +3,7 @@
 use super::error::StartError;
 use super::options::Options;
 use ouli_config::{Config, Mode};
-use ouli_redaction::Secrets;
+use ouli_redaction::{PlaceholderKey, Secrets};
 
 /// A function that looks up an environment variable.
 type Environment = fn(&str) -> Option<String>;
@@ -20,6 +20,26 @@ pub(super) fn read(config: &Config, environment: Environment) -> Vec<(String, St
             }
         })
         .collect()
+}
+
+/// The variable with the key of the placeholders.
+const KEY: &str = "OULI_REDACTION_KEY";
+
+/// The key of the placeholders, if there is one.
+///
+/// # Errors
+/// If it is too short.
+pub(super) fn placeholder_key(
+    environment: Environment,
+) -> Result<Option<PlaceholderKey>, StartError> {
+    let Some(key) = environment(KEY).filter(|key| !key.is_empty()) else {
+        return Ok(None);
+    };
+    let (known, least) = (PlaceholderKey::new(key.as_bytes()), PlaceholderKey::MIN_LEN);
+    let problem =
+        || format!("{KEY} is too short: use at least {least} random characters, or unset it");
+    let known = known.ok_or_else(|| StartError::Environment(vec![problem()]))?;
+    Ok(Some(known))
 }
 
 /// Checks that each variable can be searched for, if an endpoint records: otherwise its value would

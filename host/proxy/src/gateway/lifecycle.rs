@@ -49,7 +49,9 @@ impl Gateway {
         let folder = Arc::new(cassette_folder(&config)?);
         cassettes::ensure_git_attributes(&config, &folder);
         let secrets = environment_secrets::read(&config, options.environment);
-        let sessions = Arc::new(Sessions::new(folder, limits, secrets));
+        let key = environment_secrets::placeholder_key(options.environment)?;
+        let sessions = Sessions::new(folder, limits, secrets).with_placeholder_key(key);
+        let sessions = Arc::new(sessions);
         let writer = Arc::new(cassettes::start_writer(&sessions, &config)?);
         let (recorder, recorder_thread) =
             Recorder::start(Arc::clone(&writer), RecorderLimits::from(limits))

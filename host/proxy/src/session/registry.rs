@@ -15,7 +15,7 @@ use super::session_state::Session;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};
 use ouli_config::{Config, Defect, Limits};
 use ouli_message::error_chain::error_chain;
-use ouli_redaction::{SecretBounds, Secrets};
+use ouli_redaction::{PlaceholderKey, SecretBounds, Secrets};
 
 /// The share of `limits.sessions` that is closed at once, so that closing costs little per session.
 const CLOSED_SHARE: usize = 16;
@@ -32,6 +32,8 @@ pub struct Sessions {
     secret_bounds: SecretBounds,
     /// Secrets that every session knows from the start: name of the rule and value.
     named_secrets: Vec<(String, String)>,
+    /// The key that the placeholders follow from, if there is one.
+    placeholder_key: Option<PlaceholderKey>,
     /// Time is counted from here.
     pub(super) started: Instant,
     /// Of all requests that are only passed through: nothing is recorded or counted in it.
@@ -90,6 +92,7 @@ impl Sessions {
             folder,
             secret_bounds,
             named_secrets,
+            placeholder_key: None,
             started: Instant::now(),
             passthrough: Arc::new(Session::new("".into(), secrets)),
             open: RwLock::default(),
@@ -121,6 +124,13 @@ impl Sessions {
     /// The cassettes folder.
     pub fn folder(&self) -> &Arc<CassetteDir> {
         &self.folder
+    }
+
+    /// The same with a key that the placeholders follow from.
+    #[must_use]
+    pub fn with_placeholder_key(mut self, key: Option<PlaceholderKey>) -> Self {
+        self.placeholder_key = key;
+        self
     }
 
     /// Secrets that every session knows from the start: name of the rule and value.
@@ -187,6 +197,7 @@ impl Sessions {
         let trace = closed.trace(&name);
         drop(closed);
         let secrets = session_secrets(self.secret_bounds, &self.named_secrets);
+        let secrets = secrets.with_key(self.placeholder_key.clone());
         Arc::new(match trace {
             Some(trace) => Session::again(name, secrets, trace),
             None => Session::new(name, secrets),

@@ -68,10 +68,14 @@ impl SessionReport {
     fn write_text(&self, text: &mut String) -> fmt::Result {
         write!(
             text,
-            "session {}: {}; {} hits, {} misses, {} unused, {} recorded, {} redactions",
+            "session {}: {}; {} hits{}, {} misses, {} unused, {} recorded, {} redactions",
             cut(&self.session),
             word(self.passed),
             self.hits,
+            match self.renamed {
+                0 => String::new(),
+                renamed => format!(" ({renamed} renamed)"),
+            },
             self.misses,
             self.unused.len(),
             self.recorded,
