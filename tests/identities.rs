@@ -11,6 +11,7 @@ use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Origin, Seen};
 use crate::support::random;
 use crate::support::seeded::Random;
+use crate::support::websocket::{Peer, TEXT, Way, close, frame, socket_origin};
 
 /// A value that looks like a token of a user.
 fn token() -> String {
@@ -467,4 +468,34 @@ fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
         error.contains("OULI_REDACTION_KEY is too short: use at least 16"),
         "{error}"
     );
+}
+
+#[test]
+fn conversations_of_two_users_are_told_apart_by_their_messages() {
+    let origin = socket_origin();
+    let talk = |gateway: &Running, token: &str, word: &str| {
+        let credentials = format!("Bearer {token}");
+        let headers = [("authorization", &*credentials)];
+        let mut peer = Peer::open_with(gateway.address, &Way::Upgrade, "/echo", &headers);
+        let answer = peer.asks(frame(TEXT, word)).text();
+        peer.send(close(1000, ""));
+        while peer.next().is_some() {}
+        answer
+    };
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&format!("http://{}", origin.address))
+        .start();
+    let [one, two] = [token(), token()];
+    for (token, word) in [(&one, "ann"), (&two, "bob"), (&one, "more of ann")] {
+        assert_eq!(talk(&gateway, token, word), word);
+    }
+    let folder = finish(gateway);
+    let replay = gateway::replay(&folder).start();
+    let [ann, bob] = [token(), token()];
+    // The message of the second user corrects the assumption.
+    assert_eq!(talk(&replay, &bob, "bob"), "bob");
+    assert_eq!(talk(&replay, &ann, "ann"), "ann");
+    assert_eq!(talk(&replay, &ann, "more of ann"), "more of ann");
+    let report = replay.finish();
+    assert_eq!((report.hits, report.misses), (3, 0), "{report:?}");
 }

@@ -146,6 +146,20 @@ impl Registry {
         self.adopted.insert(digest, name.clone());
     }
 
+    /// The secret with this digest does not stand for the recorded one with this placeholder.
+    pub(super) fn disown(&mut self, digest: u128, name: &Name) {
+        if self.adopted.get(&digest) != Some(name) {
+            return;
+        }
+        self.adopted.remove(&digest);
+        self.owners.remove(name);
+        if let Some(secret) = self.by_digest.get(&digest).cloned() {
+            let new = self.next_number(&Arc::clone(secret.class()));
+            self.owners.insert(new.clone(), digest);
+            secret.rename(new);
+        }
+    }
+
     /// The secret with this placeholder.
     pub(super) fn owner(&self, name: &Name) -> Option<u128> {
         self.owners.get(name).copied()

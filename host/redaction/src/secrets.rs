@@ -207,6 +207,13 @@ impl Secrets {
         self.registry.write().adopt(digest, &name);
     }
 
+    /// The secret with this digest does not stand for the recorded one with this placeholder after
+    /// all: it gets one of its own.
+    pub fn disown(&self, digest: u128, class: &Arc<str>, number: u64) {
+        let name = (Arc::clone(class), number);
+        self.registry.write().disown(digest, &name);
+    }
+
     /// Registers a secret that stands for the recorded one with this placeholder.
     pub fn register_as(&self, value: &[u8], class: &Arc<str>, number: u64) {
         self.adopt(self.digest(value), class, number);

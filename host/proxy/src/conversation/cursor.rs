@@ -231,6 +231,7 @@ impl ConversationCursor {
     pub(super) fn release(mut self) {
         self.is_failed = true;
         if let Some(claimed) = self.claimed.take() {
+            self.lookup.index.unbind(claimed.entry());
             claimed.release();
         }
     }
@@ -352,6 +353,10 @@ impl ConversationCursor {
         let Some(mut found) = found else {
             return false;
         };
+        if !index.rebind(&current, found.entry(), &self.lookup.match_key.key) {
+            found.release();
+            return false;
+        }
         found.keep();
         self.expected_keys = expected_keys.unwrap_or_default();
         if let Some(previous) = self.claimed.replace(found) {

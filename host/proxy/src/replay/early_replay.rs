@@ -17,6 +17,7 @@ use crate::session::{
     ClaimedEntry, EarlyDecision, EarlyPart, LookupResult, MAX_COMPARED, TruncatedKey,
 };
 use ouli_config::Mode;
+use ouli_matching::key::IdentityUse;
 
 /// The first parts of one request.
 pub(super) struct TruncatedParts<'a> {
@@ -27,6 +28,8 @@ pub(super) struct TruncatedParts<'a> {
     next_early: Option<u64>,
     /// The keys of recorded requests that were found while the body was read.
     found: Vec<TruncatedKey>,
+    /// The identities in the longest part that was found.
+    identities: Box<[IdentityUse]>,
     /// The digest of the bytes before `digested`.
     digest: Xxh3,
     digested: usize,
@@ -47,6 +50,8 @@ struct Attempt {
     part: Bytes,
     /// The keys that were found before.
     found: Vec<TruncatedKey>,
+    /// The identities in the longest part that was found.
+    identities: Box<[IdentityUse]>,
 }
 
 impl<'a> TruncatedParts<'a> {
@@ -63,6 +68,7 @@ impl<'a> TruncatedParts<'a> {
             next_early: early_lengths.next(),
             early_lengths,
             found: Vec::new(),
+            identities: Box::default(),
             digest: Xxh3::new(),
             digested: 0,
             result: None,
@@ -98,6 +104,7 @@ impl<'a> TruncatedParts<'a> {
             lengths: lengths.to_vec(),
             part: part.clone(),
             found: self.found.clone(),
+            identities: self.identities.clone(),
         };
         // Recorded requests may be compared with the part, too.
         let all = part.len().saturating_mul(lengths.len() + MAX_COMPARED);
@@ -106,8 +113,10 @@ impl<'a> TruncatedParts<'a> {
         let (tried, _memory) = self.context.work_on_body(size, || attempt.run()).await?;
         let tried = tried?;
         tried.derived.iter().for_each(|it| self.keys.count(it));
-        let found = tried.derived.iter().filter_map(|it| it.found);
-        self.found.extend(found);
+        for derived in tried.derived.iter().filter(|it| it.found.is_some()) {
+            self.found.extend(derived.found);
+            self.identities.clone_from(&derived.identities);
+        }
         Ok(tried)
     }
 
@@ -153,7 +162,7 @@ impl EarlyEnd for TruncatedParts<'_> {
                 return Ok(false);
             };
             let index = &self.keys.deriver.index;
-            self.result = index.claim_early(&self.found, next, exhausted);
+            self.result = index.claim_early((&self.found, &self.identities), next, exhausted);
             match &self.result {
                 Some(
                     LookupResult::Exhausted(_)
@@ -186,7 +195,10 @@ impl Attempt {
         for length in &self.lengths {
             let part = self.part.slice_ref(part_of(&self.part, *length));
             let it = self.deriver.derive(*length, &part)?;
-            self.found.extend(it.found);
+            if it.found.is_some() {
+                self.found.extend(it.found);
+                self.identities.clone_from(&it.identities);
+            }
             derived.push(it);
         }
         let claim = self.decide()?;
@@ -204,6 +216,7 @@ impl Attempt {
             method: &deriver.head.method,
             path: deriver.head.path(),
             found: &self.found,
+            identities: &self.identities,
             tried: self.part.len() as u64,
             body: live.body(),
         });

@@ -9,6 +9,7 @@ use crate::handler::{RequestContext, Snapshot};
 use crate::record::RequestHead;
 use crate::session::{Index, LivePart, Session, TruncatedKey};
 use ouli_codec::content_coding::{Bounds, CodingError};
+use ouli_matching::key::IdentityUse;
 use ouli_message::Request;
 use ouli_plugin::PluginFailure;
 
@@ -30,6 +31,8 @@ pub(super) struct PartDeriver {
 pub(super) struct DerivedPart {
     /// The key, if a recorded request was truncated after such a part.
     pub(super) found: Option<TruncatedKey>,
+    /// The identities in the part.
+    pub(super) identities: Box<[IdentityUse]>,
     /// The bytes that decoding the part added.
     decoded: u64,
 }
@@ -87,6 +90,7 @@ impl PartDeriver {
         let Ok(live) = self.part(part) else {
             return Ok(DerivedPart {
                 found: None,
+                identities: Box::default(),
                 decoded: 0,
             });
         };
@@ -103,7 +107,11 @@ impl PartDeriver {
         self.session.count_failed_matcher(&match_key);
         let key = (length, live.key_hash(match_key.key.hash()));
         let found = self.index.has_truncated(key).then_some(key);
-        Ok(DerivedPart { found, decoded })
+        Ok(DerivedPart {
+            found,
+            identities: match_key.key.identities().into(),
+            decoded,
+        })
     }
 
     pub(super) fn part(&self, part: &Bytes) -> Result<LivePart, CodingError> {

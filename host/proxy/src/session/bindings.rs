@@ -1,6 +1,6 @@
 //! Which secret of this run stands for which recorded one: one to one, from its first use on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ouli_codec::identity::Identity;
@@ -30,6 +30,9 @@ struct Bound {
 #[derive(Default)]
 pub(super) struct Fit {
     new: Vec<NewBinding>,
+    /// The places in `new` by secret, and the recorded identities in it.
+    by_secret: HashMap<u128, usize>,
+    taken: HashSet<Identity>,
     /// A secret stands for another one.
     pub(super) is_renamed: bool,
 }
@@ -124,14 +127,24 @@ impl Bindings {
         !self.by_recorded.contains_key(recorded)
     }
 
+    /// Undoes the bindings that began with an exchange which was not replayed after all.
+    pub(super) fn unbind(&mut self, exchange: u64, secrets: &Secrets) {
+        let began_with = |bound: &Bound| bound.exchange == exchange;
+        for (recorded, bound) in self.by_recorded.extract_if(|_, bound| began_with(bound)) {
+            self.by_secret.remove(&bound.secret);
+            if let (true, Identity::Placeholder(class, number)) = (bound.is_renamed, recorded) {
+                secrets.disown(bound.secret, &class, number);
+            }
+        }
+    }
+
     /// What a secret stands for, in the bindings and in this fit.
     fn bound(&self, secret: u128, fit: &Fit, known: &KnownIdentities<'_>) -> Option<Identity> {
         if let Some(bound) = self.by_secret.get(&secret) {
             return Some(bound.clone());
         }
-        let mut new = fit.new.iter();
-        if let Some(new) = new.find(|new| new.secret == secret) {
-            return Some(new.recorded.clone());
+        if let Some(place) = fit.by_secret.get(&secret) {
+            return Some(fit.new[*place].recorded.clone());
         }
         // The secret of an earlier run may have been replaced by another one in this run.
         let exact = known.exact(secret)?;
@@ -139,8 +152,7 @@ impl Bindings {
     }
 
     fn is_taken(&self, recorded: &Identity, fit: &Fit) -> bool {
-        let mut new = fit.new.iter();
-        self.by_recorded.contains_key(recorded) || new.any(|new| new.recorded == *recorded)
+        self.by_recorded.contains_key(recorded) || fit.taken.contains(recorded)
     }
 
     fn extend(
@@ -157,11 +169,13 @@ impl Bindings {
             fit.is_renamed |= bound.is_renamed;
             return;
         }
-        if fit.new.iter().any(|new| new.secret == secret) {
+        if fit.by_secret.contains_key(&secret) {
             return;
         }
         let is_renamed = known.exact(secret).as_ref() != Some(recorded);
         fit.is_renamed |= is_renamed;
+        fit.by_secret.insert(secret, fit.new.len());
+        fit.taken.insert(recorded.clone());
         fit.new.push(NewBinding {
             secret,
             recorded: recorded.clone(),

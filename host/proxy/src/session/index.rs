@@ -213,6 +213,12 @@ impl IndexState {
         group.map_or(&[], |group| &group.positions)
     }
 
+    /// The place of an exchange among these positions.
+    pub(super) fn place_of(&self, entry: &Entry, positions: &[usize]) -> Option<usize> {
+        let is_same = |position: &usize| self.entries[*position].0.ordinal == entry.ordinal;
+        positions.iter().position(is_same)
+    }
+
     /// Adds an exchange with its key, at the next position.
     pub(super) fn add(&mut self, entry: Arc<Entry>, derived: Option<DerivedKey>) {
         let position = self.entries.len();

@@ -48,19 +48,51 @@ impl Index {
         chooser.repeat(&mut bindings, exhausted)
     }
 
-    /// True if the secrets of the request fit those of an exchange. They stand for them from now
-    /// on.
+    /// True if the secrets of the request fit those of an exchange with the same key. They stand for
+    /// them from now on.
     pub(crate) fn bind(&self, entry: &Entry, live: &Key) -> bool {
         let state = self.state.read();
-        let mut known = state.entries.iter();
-        let recorded = known.find(|(it, _)| it.ordinal == entry.ordinal);
-        let Some((_, Some(recorded))) = recorded else {
+        let positions = state.positions(live);
+        let Some(place) = state.place_of(entry, positions) else {
             return true;
         };
-        self.bind_identities(&state, entry, (live.identities(), recorded.identities()))
+        let chooser = Chooser {
+            index: self,
+            state: &state,
+            positions,
+            live: live.identities(),
+        };
+        let mut bindings = self.session.bindings().lock();
+        let Ok(fit) = chooser.fit(&bindings, positions[place]) else {
+            return false;
+        };
+        let other = chooser.other_fit(&bindings, &fit, place);
+        chooser.accept(&mut bindings, &fit, other, entry);
+        true
     }
 
-    /// The same for identities with equal places.
+    /// The same for an exchange that takes the place of another one, which is not replayed.
+    pub(crate) fn rebind(&self, before: &Entry, entry: &Entry, live: &Key) -> bool {
+        if live.identities().is_empty() {
+            return true;
+        }
+        self.unbind(before);
+        let state = self.state.read();
+        let positions = state.positions(live);
+        let place = state.place_of(entry, positions);
+        let key = place.and_then(|place| state.entries[positions[place]].1.as_ref());
+        let recorded = key.map_or(&[][..], Key::identities);
+        self.bind_identities(&state, entry, (live.identities(), recorded))
+    }
+
+    /// Secrets that began to stand for those of an exchange which is not replayed after all do not
+    /// stand for them any more.
+    pub(crate) fn unbind(&self, entry: &Entry) {
+        let mut bindings = self.session.bindings().lock();
+        bindings.unbind(entry.ordinal, self.session.secrets());
+    }
+
+    /// Binds the identities in equal places. False if they do not fit.
     pub(super) fn bind_identities(
         &self,
         state: &IndexState,
@@ -221,7 +253,7 @@ impl Chooser<'_> {
         Some(self.state.entries[other].0.ordinal)
     }
 
-    fn accept(&self, bindings: &mut Bindings, fit: &Fit, other: Option<u64>, entry: &Arc<Entry>) {
+    fn accept(&self, bindings: &mut Bindings, fit: &Fit, other: Option<u64>, entry: &Entry) {
         self.index.count(fit, other, entry);
         bindings.bind(fit, entry.ordinal, self.index.session.secrets());
     }

@@ -10,7 +10,7 @@ use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::miss_comparison::MAX_COMPARED;
 use super::truncated_index::TruncatedKey;
 use super::truncated_request;
-use ouli_matching::key::{Key, PartDigest};
+use ouli_matching::key::{IdentityUse, Key, PartDigest};
 
 /// The parts of a key that do not depend on the body.
 const HEAD_PARTS: [&str; 5] = ["endpoint", "method", "authority", "path", "query"];
@@ -21,6 +21,8 @@ pub(crate) struct EarlyPart<'a> {
     pub(crate) path: &'a str,
     /// The keys of the recorded requests that match, the shortest first.
     pub(crate) found: &'a [TruncatedKey],
+    /// The identities in it.
+    pub(crate) identities: &'a [IdentityUse],
     /// The length up to which recorded requests were compared.
     pub(crate) tried: u64,
     /// The part, without its content codings.
@@ -48,9 +50,12 @@ impl Index {
         let state = self.state.read();
         let matching = part.found.iter();
         let matching = matching.flat_map(|key| state.truncated.positions(*key));
-        let unused = matching
-            .copied()
-            .filter(|position| is_unused(&state, *position));
+        let unused = matching.copied().filter(|position| {
+            is_unused(&state, *position)
+                && self
+                    .identity_conflict(&state, *position, part.identities)
+                    .is_none()
+        });
         let next = unused.min();
         let longest = part.found.last().map(|key| state.truncated.positions(*key));
         let longest = longest.and_then(<[usize]>::first);
@@ -77,16 +82,23 @@ impl Index {
     /// Claims the exchange that was decided on. None if another request took it first.
     pub(crate) fn claim_early(
         &self,
-        found: &[TruncatedKey],
+        (found, identities): (&[TruncatedKey], &[IdentityUse]),
         next: Option<usize>,
         exhausted: ExhaustedPolicy,
     ) -> Option<LookupResult> {
         let Some(next) = next else {
-            return Some(self.find_with_truncated(None, found, exhausted));
+            return Some(self.find_among((None, identities), found, exhausted));
         };
-        let entry = Arc::clone(&self.state.read().entries[next].0);
-        let is_claimed = entry.claim_first();
-        is_claimed.then(|| LookupResult::Hit(ClaimedEntry::new(&entry)))
+        let state = self.state.read();
+        let (entry, key) = &state.entries[next];
+        let recorded = key.as_ref().map_or(&[][..], Key::identities);
+        if !entry.claim_first() {
+            return None;
+        }
+        // It is returned if another request has bound the identities meanwhile.
+        let claimed = ClaimedEntry::new(entry);
+        let is_bound = self.bind_identities(&state, entry, (identities, recorded));
+        is_bound.then_some(LookupResult::Hit(claimed))
     }
 }
 

@@ -21,7 +21,7 @@ impl Index {
     }
 
     /// The same for a request with these identities.
-    fn find_among(
+    pub(super) fn find_among(
         &self,
         (key, identities): (Option<&Key>, &[IdentityUse]),
         truncated: &[TruncatedKey],
@@ -94,8 +94,14 @@ impl Index {
         let state = self.state.read();
         let parts = truncated.iter().map(|key| state.truncated.positions(*key));
         let positions = parts.chain([state.positions(key)]).flatten().copied();
-        let is_unused = |position: &usize| !state.entries[*position].0.is_used();
-        positions.filter(is_unused).min()
+        let identities = key.identities();
+        let may_be_next = |position: &usize| {
+            !state.entries[*position].0.is_used()
+                && self
+                    .identity_conflict(&state, *position, identities)
+                    .is_none()
+        };
+        positions.filter(may_be_next).min()
     }
 
     /// The lengths after which a request can be answered before its end.
