@@ -77,6 +77,11 @@ impl Entry {
         }
     }
 
+    /// True if both are the same exchange, in two runs.
+    pub(super) fn is_rewound(&self, other: &Self) -> bool {
+        self.ordinal == other.ordinal && Arc::ptr_eq(&self.request, &other.request)
+    }
+
     /// True if it has this content.
     pub(super) fn is_equal(&self, ordinal: u64, exchange: &Exchange) -> bool {
         self.ordinal == ordinal
