@@ -10,7 +10,7 @@ use ouli_codec::json::Pointer;
 use ouli_matching::key::{ExcludedNames, Key, KeyPart, KeyedMessage, derive};
 use ouli_matching::miss::{Candidate, Cause, Guidance, MissedRequest, Unavailable, report};
 use ouli_message::{Content, Fields, Request};
-use ouli_redaction::RedactedMessage;
+use ouli_redaction::{RedactedMessage, RequestView, Rules};
 
 use super::Shape;
 use super::inputs::{nested, numbered, repeat, within};
@@ -26,6 +26,14 @@ pub(super) fn shapes() -> Vec<Shape> {
         };
         shapes.push(shape("key of", |content_type, body| {
             derive(&parts(), &message(content_type, body));
+        }));
+        shapes.push(shape("key with holes of", |content_type, body| {
+            let request = Arc::new(request("/", Vec::new(), content_type, body));
+            let rules = Arc::new(Rules::compile(Vec::new(), &[]).unwrap());
+            let endpoint: Arc<str> = "api".into();
+            let session = Arc::clone(&endpoint);
+            let view = RequestView::new(endpoint, session, request, rules, Arc::default());
+            derive(&parts(), &view);
         }));
         shapes.push(shape("miss of", |content_type, body| {
             missed(
