@@ -1,0 +1,140 @@
+//! Users who are told apart by their logins, their messages, or a key.
+
+use std::sync::Arc;
+
+use ouli_config::Defect;
+
+use super::{finish, get_as, token, who_am_i};
+use crate::support::client::{self, Client};
+use crate::support::folder::Folder;
+use crate::support::gateway::{self, Running};
+use crate::support::origin::{self, Seen};
+use crate::support::random;
+use crate::support::seeded::Random;
+use crate::support::websocket::{Peer, TEXT, Way, close, frame, socket_origin};
+
+/// Two users who log in, and ask with what their login answered.
+#[test]
+fn generated_conversations_of_two_users_get_right_answers_in_any_order() {
+    let login = |seen: &Seen| {
+        let user = seen.target.rsplit('=').next().unwrap();
+        origin::json(&format!("{{\"access_token\":\"{user}-{}\"}}", random()))
+    };
+    let me = |seen: &Seen| {
+        let credentials = seen.headers["authorization"].to_str().unwrap();
+        let user = credentials.trim_start_matches("Bearer ").split('-').next();
+        origin::text(&format!("{} {}", user.unwrap(), seen.target))
+    };
+    let origin = origin::new()
+        .route("/login*", login)
+        .route("/api/*", me)
+        .start();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    let log_in = |client: &Client, user: &str| {
+        let answer = client.get(&format!("/login?user={user}")).json();
+        answer["access_token"].as_str().unwrap().to_owned()
+    };
+    let users = ["ann", "bob"];
+    let tokens = users.map(|user| log_in(&client, user));
+    for target in ["/api/me", "/api/list", "/api/list"] {
+        for token in &tokens {
+            get_as(&client, target, token);
+        }
+    }
+    // Only Ann asks for this.
+    get_as(&client, "/api/own", &tokens[0]);
+    let folder = finish(gateway);
+    let mut seeded = Random::new(16);
+    let replay = gateway::replay(&folder).start();
+    let client = client::http1(&replay);
+    for _ in 0..200 {
+        let mut calls = vec![];
+        for user in 0..2 {
+            calls.extend(["/api/me", "/api/list", "/api/list"].map(|target| (target, user)));
+        }
+        calls.push(("/api/own", 0));
+        let mut tokens = [const { String::new() }; 2];
+        let order = if seeded.one_in(2) { [0, 1] } else { [1, 0] };
+        for user in order {
+            tokens[user] = log_in(&client, users[user]);
+        }
+        while !calls.is_empty() {
+            let next = usize::try_from(seeded.below(calls.len() as u64)).unwrap();
+            let (target, user) = calls.swap_remove(next);
+            let answer = get_as(&client, target, &tokens[user]);
+            assert_eq!(answer.text(), format!("{} {target}", users[user]));
+        }
+        let wrong = get_as(&client, "/api/own", &tokens[1]);
+        assert_eq!(wrong.status, 404);
+        assert_eq!(wrong.json()["identity"]["part"], "header.authorization");
+        replay.mark();
+    }
+}
+
+#[test]
+fn conversations_of_two_users_are_told_apart_by_their_messages() {
+    let origin = socket_origin();
+    let talk = |gateway: &Running, token: &str, word: &str| {
+        let credentials = format!("Bearer {token}");
+        let headers = [("authorization", &*credentials)];
+        let mut peer = Peer::open_with(gateway.address, &Way::Upgrade, "/echo", &headers);
+        let answer = peer.asks(frame(TEXT, word)).text();
+        peer.send(close(1000, ""));
+        while peer.next().is_some() {}
+        answer
+    };
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&format!("http://{}", origin.address))
+        .start();
+    let [one, two] = [token(), token()];
+    for (token, word) in [(&one, "ann"), (&two, "bob"), (&one, "more of ann")] {
+        assert_eq!(talk(&gateway, token, word), word);
+    }
+    let folder = finish(gateway);
+    let replay = gateway::replay(&folder).start();
+    let [ann, bob] = [token(), token()];
+    // The message of the second user corrects the assumption.
+    assert_eq!(talk(&replay, &bob, "bob"), "bob");
+    assert_eq!(talk(&replay, &ann, "ann"), "ann");
+    assert_eq!(talk(&replay, &ann, "more of ann"), "more of ann");
+    let report = replay.finish();
+    assert_eq!((report.hits, report.misses), (3, 0), "{report:?}");
+}
+
+#[test]
+fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
+    let with_key = |builder: gateway::Builder| {
+        builder.environment(|name| {
+            (name == "OULI_REDACTION_KEY").then(|| "0123456789abcdef-a-key".to_owned())
+        })
+    };
+    let (origin, [one, two]) = (who_am_i(), [token(), token()]);
+    let gateway = with_key(gateway::record(&origin)).start();
+    let client = client::http1(&gateway);
+    let answers = [&one, &two].map(|it| get_as(&client, "/me", it).text().to_owned());
+    let folder = finish(gateway);
+    let kept = folder.text("default");
+    assert!(!kept.contains(&one) && !kept.contains("0123456789abcdef-a-key"));
+    let replay = with_key(gateway::replay(&folder)).start();
+    let client = client::http1(&replay);
+    assert_eq!(get_as(&client, "/me", &two).text(), answers[1]);
+    assert_eq!(get_as(&client, "/me", &one).text(), answers[0]);
+    let report = replay.finish();
+    assert_eq!((report.hits, report.renamed), (2, 0), "{report:?}");
+    assert!(report.counted(Defect::Assumed).is_empty());
+    // Other secrets stand for them as without a key.
+    let replay = with_key(gateway::replay(&folder)).start();
+    assert_eq!(
+        get_as(&client::http1(&replay), "/me", &token()).text(),
+        answers[0]
+    );
+    assert_eq!(replay.finish().renamed, 1);
+    let short = gateway::replay(&folder)
+        .environment(|name| (name == "OULI_REDACTION_KEY").then(|| "short".to_owned()));
+    let error = short.try_start().err().unwrap().to_string();
+    assert!(
+        error.contains("OULI_REDACTION_KEY is too short: use at least 16"),
+        "{error}"
+    );
+}
