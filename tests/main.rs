@@ -84,6 +84,8 @@ mod selection;
 mod session_lifetime;
 /// Names of sessions, and the paths that are the gateway's own.
 mod session_names;
+/// Repeated requests, in every mode.
+mod repeats;
 /// Session selection and isolation.
 mod sessions;
 mod settings;

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use super::claimed_entry::ClaimedEntry;
 use super::derived_key::DerivedKey;
 use super::entry::Entry;
+use super::hit::FoundBy;
 use super::miss_comparison::MAX_COMPARED;
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;
@@ -28,7 +29,8 @@ pub enum ExhaustedPolicy {
     /// The last one is replayed again.
     #[default]
     Repeat,
-    /// The last one is replayed again, unless it failed: then the request is forwarded upstream.
+    /// The last one is replayed again, unless it failed or its status says that another attempt
+    /// may succeed.
     RepeatUnlessFailed,
     /// The request is a miss.
     Miss,
@@ -39,7 +41,7 @@ impl ExhaustedPolicy {
     pub(super) fn repeats(self, entry: &Entry) -> bool {
         match self {
             Self::Repeat => true,
-            Self::RepeatUnlessFailed => entry.failure.is_none(),
+            Self::RepeatUnlessFailed => !entry.has_failed(),
             Self::Miss => false,
         }
     }
@@ -54,6 +56,16 @@ pub enum LookupResult {
     Exhausted(usize),
     /// Nothing is recorded under this key.
     NotFound,
+}
+
+impl LookupResult {
+    /// The same, found otherwise than by an equal key.
+    pub(super) fn found_by(self, found_by: FoundBy) -> Self {
+        match self {
+            Self::Hit(claimed) => Self::Hit(claimed.found_by(found_by)),
+            other => other,
+        }
+    }
 }
 
 /// The index of one session under one generation of plugins.
@@ -163,7 +175,8 @@ impl Index {
         });
         match matching.next() {
             Some(hash) if matching.all(|other| other == hash) => {
-                self.state.read().take_next(hash, exhausted)
+                let found = self.state.read().take_next(hash, exhausted);
+                found.found_by(FoundBy::Placeholder)
             }
             Some(_) | None => LookupResult::NotFound,
         }
@@ -271,7 +284,7 @@ impl IndexState {
         match last.filter(|last| exhausted.repeats(last)) {
             Some(last) => {
                 last.count_replay();
-                LookupResult::Hit(ClaimedEntry::new(last))
+                LookupResult::Hit(ClaimedEntry::repeated(last))
             }
             None => LookupResult::Exhausted(positions.len()),
         }

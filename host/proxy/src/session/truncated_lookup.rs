@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::claimed_entry::ClaimedEntry;
+use super::hit::FoundBy;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
 use ouli_matching::key::Key;
@@ -95,8 +96,19 @@ impl Index {
 fn take_next(state: &IndexState, positions: &[usize], exhausted: ExhaustedPolicy) -> LookupResult {
     let mut entries = positions.iter().map(|position| &state.entries[*position].0);
     match entries.find(|entry| entry.claim_first()) {
-        Some(entry) => LookupResult::Hit(ClaimedEntry::new(entry)),
+        Some(entry) => LookupResult::Hit(claimed(ClaimedEntry::new(entry))),
         None if positions.is_empty() => LookupResult::NotFound,
-        None => state.repeat_last(positions, exhausted),
+        None => match state.repeat_last(positions, exhausted) {
+            LookupResult::Hit(last) => LookupResult::Hit(claimed(last)),
+            other => other,
+        },
+    }
+}
+
+/// A whole request among them has the key of the live one.
+pub(super) fn claimed(entry: ClaimedEntry) -> ClaimedEntry {
+    match entry.entry().request.truncated_at {
+        Some(_) => entry.found_by(FoundBy::TruncatedRequest),
+        None => entry,
     }
 }
