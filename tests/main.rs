@@ -60,6 +60,8 @@ mod messages;
 mod miss;
 /// The modes record, replay, auto and passthrough.
 mod modes;
+/// Requests that differ from the recorded ones in one part.
+mod mutations;
 /// Session names and planted files stay within the cassette folder.
 mod names;
 /// The pages under `/__ouli/`.
