@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::choice::{ErrorFormat, Mode};
+use crate::choice::{ErrorFormat, Mode, OnExhausted};
 use crate::config_error::ValueError;
 use crate::endpoint_tls::{self, CertificateFiles, ClientAuth, Tls};
 use crate::table_reader::Section;
