@@ -78,6 +78,8 @@ mod redaction;
 mod reload;
 /// Cassettes that are removed during a recording.
 mod removed;
+/// Repeated requests, in every mode.
+mod repeats;
 /// Marks and the health page.
 mod runs;
 /// Headers that select a response.
@@ -86,8 +88,6 @@ mod selection;
 mod session_lifetime;
 /// Names of sessions, and the paths that are the gateway's own.
 mod session_names;
-/// Repeated requests, in every mode.
-mod repeats;
 /// Session selection and isolation.
 mod sessions;
 mod settings;
