@@ -99,7 +99,7 @@ fn the_status_of_a_miss_names_the_part_and_the_setting() {
     let (code, message) = status(&call(&gateway, "two"));
     assert_eq!(code, "5");
     for part in [
-        "header.x-tenant differs from exchange 1",
+        "header.x-tenant x-tenant differs from exchange 1",
         "To match exchange 1, add --set 'matcher.headers=[]'",
         "ouli-gateway auto",
     ] {

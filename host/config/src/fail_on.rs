@@ -51,7 +51,7 @@ impl Defect {
             Self::NoRequests | Self::Incomplete | Self::Edited => strict,
             // A run of a part of the tests leaves the rest of a recording unused, a client may poll
             // more often than it did, and leave a stream at any time.
-            Self::Unused | Self::Repeat | Self::Unfinished => false,
+            Self::Unused | Self::Repeat | Self::Unfinished | Self::Assumed => false,
         }
     }
 }
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(default.len(), 10, "{default:?}");
         assert_eq!(names(false, "unused").len(), 11);
         assert_eq!(
-            names(true, "unused,repeat,unfinished").len(),
+            names(true, "unused,repeat,unfinished,assumed").len(),
             Defect::all().len()
         );
         assert_eq!(names(true, "none"), [""; 0]);

@@ -15,7 +15,7 @@ pub struct ClaimedEntry {
     /// The number of exchanges that were returned to where this one was found.
     returned: Option<Arc<AtomicUsize>>,
     is_kept: bool,
-    hit: Hit,
+    is_repeated: bool,
 }
 
 impl ClaimedEntry {
@@ -24,21 +24,15 @@ impl ClaimedEntry {
             entry: Arc::clone(entry),
             returned: None,
             is_kept: false,
-            hit: Hit::default(),
+            is_repeated: false,
         }
     }
 
     /// The same, which is replayed again because all exchanges of its key were replayed.
     pub(super) fn repeated(entry: &Arc<Entry>) -> Self {
         let mut claimed = Self::new(entry);
-        claimed.hit.is_repeated = true;
+        claimed.is_repeated = true;
         claimed
-    }
-
-    /// The same, found otherwise than by an equal key.
-    pub(super) fn found_by(mut self, found_by: FoundBy) -> Self {
-        self.hit.found_by = found_by;
-        self
     }
 
     /// The outcome of a conversation with it.
@@ -48,7 +42,14 @@ impl ClaimedEntry {
 
     /// How it was found.
     pub(crate) fn hit(&self) -> Hit {
-        self.hit
+        let found_by = match self.entry.request.truncated_at {
+            Some(_) => FoundBy::TruncatedRequest,
+            None => FoundBy::Key,
+        };
+        Hit {
+            found_by,
+            is_repeated: self.is_repeated,
+        }
     }
 
     /// The same, of a list that is told when it is returned.

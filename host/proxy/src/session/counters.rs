@@ -21,6 +21,7 @@ pub struct Counters {
     hits: AtomicU64,
     repeated: AtomicU64,
     misses: AtomicU64,
+    renamed: AtomicU64,
     recorded: AtomicU64,
     recorded_failures: AtomicU64,
     reasons: Mutex<ReasonCounts>,
@@ -76,6 +77,14 @@ impl Counters {
         self.hits.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Counts a hit in which secrets stand for others.
+    pub(super) fn count_renamed(&self) {
+        if let Some(total) = &self.total {
+            total.count_renamed();
+        }
+        self.renamed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts secrets that a rule redacted.
     pub fn count_redactions(&self, rule: &str, times: u64) {
         if let Some(total) = &self.total {
@@ -98,6 +107,7 @@ impl Counters {
             (&self.hits, others.hits()),
             (&self.repeated, others.repeated()),
             (&self.misses, others.misses()),
+            (&self.renamed, others.renamed()),
             (&self.recorded, others.recorded()),
             (&self.recorded_failures, others.recorded_failures()),
         ];
@@ -152,6 +162,11 @@ impl Counters {
     /// Hits that repeated the last exchange of a key.
     pub fn repeated(&self) -> u64 {
         self.repeated.load(Ordering::Relaxed)
+    }
+
+    /// Hits in which secrets stand for others.
+    pub fn renamed(&self) -> u64 {
+        self.renamed.load(Ordering::Relaxed)
     }
 
     /// Requests not found in the cassette.

@@ -14,8 +14,6 @@ pub enum FoundBy {
     /// Their keys are equal.
     #[default]
     Key,
-    /// Placeholders in the recorded request stand for any text.
-    Placeholder,
     /// The recorded request is truncated, and the part of the live one of that length has its key.
     TruncatedRequest,
     /// The response is made from the recorded one for the whole resource: its head, a part of it,
@@ -28,7 +26,6 @@ impl FoundBy {
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Self::Key => None,
-            Self::Placeholder => Some("placeholder"),
             Self::TruncatedRequest => Some("truncated-request"),
             Self::WholeResource => Some("whole-resource"),
         }

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 use super::all_runs::AllRuns;
+use super::bindings::Bindings;
 use super::cassette_state::{CassetteState, LoadReport};
 use super::closed_exchanges::ClosedExchanges;
 use super::counters::Counters;
@@ -49,6 +50,8 @@ pub(super) struct Run {
     pub(super) number: u64,
     counters: Arc<Counters>,
     unwritten: Arc<UnwrittenCount>,
+    /// Which secrets stand for which recorded ones.
+    bindings: Arc<Mutex<Bindings>>,
     start_order: Arc<StartOrder>,
 }
 
@@ -58,6 +61,7 @@ impl Run {
             number,
             counters: Arc::new(Counters::of_run(&all_runs.total)),
             unwritten: Arc::default(),
+            bindings: Arc::default(),
             start_order: Arc::default(),
         }
     }
@@ -168,6 +172,11 @@ impl Session {
     /// The counters of this run.
     pub fn counters(&self) -> &Counters {
         &self.run.counters
+    }
+
+    /// Which secrets of this run stand for which recorded ones.
+    pub(super) fn bindings(&self) -> &Mutex<Bindings> {
+        &self.run.bindings
     }
 
     /// The counters of all runs.

@@ -9,7 +9,6 @@ use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::miss_comparison::MAX_COMPARED;
 use super::truncated_index::TruncatedKey;
-use super::truncated_lookup::claimed;
 use super::truncated_request;
 use ouli_matching::key::{Key, PartDigest};
 
@@ -87,7 +86,7 @@ impl Index {
         };
         let entry = Arc::clone(&self.state.read().entries[next].0);
         let is_claimed = entry.claim_first();
-        is_claimed.then(|| LookupResult::Hit(claimed(ClaimedEntry::new(&entry))))
+        is_claimed.then(|| LookupResult::Hit(ClaimedEntry::new(&entry)))
     }
 }
 

@@ -25,6 +25,8 @@ pub struct SessionReport {
     pub repeated: u64,
     /// Those of them without an equal key, by what they were found by.
     pub inexact: BTreeMap<String, u64>,
+    /// Hits in which secrets of the client stand for recorded ones.
+    pub renamed: u64,
     /// Requests not found in the cassette.
     pub misses: u64,
     /// Exchanges recorded that did not fail.
@@ -167,6 +169,7 @@ impl SessionReport {
             hits: counters.hits(),
             repeated: counters.repeated(),
             inexact,
+            renamed: counters.renamed(),
             misses: counters.misses(),
             recorded: counters.recorded(),
             recorded_failures: counters.recorded_failures(),

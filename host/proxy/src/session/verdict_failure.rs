@@ -99,6 +99,7 @@ fn label(defect: Defect) -> &'static str {
         Defect::Unused => "UNUSED",
         Defect::Repeat => "REPEATED",
         Defect::Unfinished => "UNFINISHED",
+        Defect::Assumed => "ASSUMED",
         Defect::NoRequests => "REQUESTS",
     }
 }
