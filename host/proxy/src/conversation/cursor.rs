@@ -254,8 +254,7 @@ impl ConversationCursor {
         explain(parties, &self.lookup, self.queue.entries(), unmatched)
     }
 
-    /// Counts an error that the client receives. It is not counted earlier because the request may
-    /// still be forwarded.
+    /// Counts an error that the client receives, now that the request is not forwarded any more.
     pub(super) fn count_error(&mut self, error: &ExchangeError) {
         if let Some(outcome) = error.outcome() {
             self.count_failure(outcome);
