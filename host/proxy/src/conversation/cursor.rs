@@ -169,8 +169,7 @@ impl ConversationCursor {
         let message = plugins.message_view(conversation_message, secrets)?;
         let match_key = plugins.message_key(&message, secrets)?;
         session.count_failed_matcher(&match_key);
-        let key = match_key.key.hash();
-        let identities = match_key.key.identities();
+        let (key, identities) = (match_key.key.hash(), match_key.key.identities());
         if !self.matches_key(key, identities) && !self.switch_for_key(key, identities) {
             return Err(self.miss(Some(ReceivedMessage {
                 view: &message,
@@ -216,7 +215,9 @@ impl ConversationCursor {
         if self.expected_keys.len() == self.received_keys.len() {
             return Ok(());
         }
-        if self.can_switch() && self.switch_to(|expected, received| hashes(expected).eq(received)) {
+        if self.can_switch()
+            && self.switch_to(|expected, received| ClientMessageKey::hashes(expected).eq(received))
+        {
             return Ok(());
         }
         Err(self.miss(None))
@@ -312,14 +313,12 @@ impl ConversationCursor {
     }
 
     fn matches_key(&self, key: u128, identities: &[IdentityUse]) -> bool {
-        let Some(expected) = self.expected_keys.get(self.received_keys.len()) else {
-            return false;
-        };
-        let index = &self.lookup.index;
-        expected.hash == key
-            && self
-                .entry()
-                .is_some_and(|entry| index.bind_message(entry, identities, &expected.identities))
+        let expected = self.expected_keys.get(self.received_keys.len());
+        let expected = expected.filter(|expected| expected.hash == key);
+        expected.zip(self.entry()).is_some_and(|(expected, entry)| {
+            let recorded = &expected.identities;
+            self.lookup.index.bind_message(entry, identities, recorded)
+        })
     }
 
     /// Switches to another conversation that has the same messages so far and continues with this
@@ -327,7 +326,7 @@ impl ConversationCursor {
     fn switch_for_key(&mut self, key: u128, identities: &[IdentityUse]) -> bool {
         self.can_switch()
             && self.switch_to(|expected, received| {
-                let mut expected = hashes(expected);
+                let mut expected = ClientMessageKey::hashes(expected);
                 expected.by_ref().take(received.len()).eq(received) && expected.next() == Some(&key)
             })
             && self.matches_key(key, identities)
@@ -383,10 +382,6 @@ impl ConversationCursor {
         };
         EarlyLeave::of_messages(&self.session, entry, count(messages)).count(count(rest), why);
     }
-}
-
-fn hashes(keys: &[ClientMessageKey]) -> impl Iterator<Item = &u128> {
-    keys.iter().map(|key| &key.hash)
 }
 
 /// True if a message of the client has a key: it is expected again at replay.

@@ -30,6 +30,11 @@ impl ClientMessageKey {
         }
     }
 
+    /// The digests of these keys.
+    pub(crate) fn hashes(keys: &[Self]) -> impl Iterator<Item = &u128> {
+        keys.iter().map(|key| &key.hash)
+    }
+
     fn of_violation(code: u16, reason: &str) -> Self {
         Self {
             hash: violation_key(code, reason),

@@ -48,8 +48,8 @@ impl Index {
         chooser.repeat(&mut bindings, exhausted)
     }
 
-    /// True if the secrets of the request fit those of an exchange with the same key. They stand for
-    /// them from now on.
+    /// True if the secrets of the request fit those of an exchange with the same key. They stand
+    /// for them from now on.
     pub(crate) fn bind(&self, entry: &Entry, live: &Key) -> bool {
         let state = self.state.read();
         let positions = state.positions(live);
