@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Version;
 
@@ -14,7 +13,7 @@ use crate::support::gateway;
 use crate::support::origin::{self, peer};
 use crate::support::plugins::fixture;
 use crate::support::websocket::{Peer, Way, socket_origin};
-use crate::support::{until, without_hanging};
+use crate::support::without_hanging;
 
 /// Nothing ends soon but the stop. An exchange takes half a second if its redactor loops.
 const LIMITS: &str = "[limits]\nshutdown_timeout = \"1s\"\nredactor_cpu_time = \"500ms\"\n\
@@ -30,11 +29,11 @@ struct Busy {
 struct State {
     name: &'static str,
     enter: fn() -> Busy,
-    /// A part of what is printed at the end; nothing if nobody can read it.
+    /// A part of what is printed at the end.
     reason: &'static str,
 }
 
-const STATES: [State; 8] = [
+const STATES: [State; 7] = [
     State {
         name: "the recorder is busy and its queue is long",
         enter: busy_recorder,
@@ -69,11 +68,6 @@ const STATES: [State; 8] = [
         name: "a tunnel is open",
         enter: open_tunnel,
         reason: "verdict:",
-    },
-    State {
-        name: "nobody reads what is logged",
-        enter: unread_log,
-        reason: "",
     },
 ];
 
@@ -179,27 +173,6 @@ fn open_tunnel() -> Busy {
         process,
         held: vec![Box::new(folder), Box::new(origin), Box::new(peer)],
     }
-}
-
-/// Standard error is a pipe that nobody reads, and it is full.
-fn unread_log() -> Busy {
-    let (folder, origin) = (Arc::new(Folder::new()), origin::simple());
-    let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
-    let builder = builder.set("access_log = true").section(LIMITS);
-    folder.write_config(&builder.config());
-    let script = "mkfifo log; exec 3<>log; exec \"$0\" \"$@\" 2>log";
-    let program = program(&folder, &["--strict"]).under(&["sh", "-c", script]);
-    let mut process = program.start();
-    let address = process.address();
-    let target = format!("/hello?{}", "x".repeat(4000));
-    let mut held: Vec<Box<dyn Any>> = vec![Box::new(folder), Box::new(origin)];
-    until("a thread that waits for the log", || {
-        let client = raw(address, format!("GET {target} HTTP/1.1\r\nhost: a\r\n\r\n"));
-        let is_blocked = client.is_silent_for(Duration::from_secs(1));
-        held.push(Box::new(client));
-        is_blocked.then_some(())
-    });
-    Busy { process, held }
 }
 
 #[test]

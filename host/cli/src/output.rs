@@ -1,10 +1,13 @@
 //! Output on stdout and stderr. What a terminal executes or hides is escaped here, whoever wrote
 //! the text. A closed pipe, as behind `| head`, does not end the program with a panic.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+use std::time::Instant;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::output_queue::Priority;
+use crate::output_writer;
 use ouli_message::printable::{LineBreaks, escape, escape_json};
 
 /// Prints a line on stdout. Line breaks within it are escaped.
@@ -21,14 +24,8 @@ macro_rules! errln {
     };
 }
 
+pub(super) use crate::output_queue::Stream;
 pub(super) use {errln, outln};
-
-/// Where to print.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-}
 
 /// Prints lines that this program has made, on stdout.
 pub(super) fn out_lines(lines: &str) {
@@ -74,9 +71,17 @@ fn with_end(mut lines: String) -> String {
     lines
 }
 
-/// Prints text that is escaped.
-#[expect(clippy::disallowed_methods, reason = "the only place that prints")]
+/// Prints text of the program's own that is escaped.
 fn print(stream: Stream, escaped: &str) {
+    print_as(Priority::Own, stream, escaped);
+}
+
+/// Prints text that is escaped: by the thread of a gateway that serves, otherwise at once.
+#[expect(clippy::disallowed_methods, reason = "the only place that prints")]
+fn print_as(priority: Priority, stream: Stream, escaped: &str) {
+    if let Some(writer) = output_writer::running() {
+        return writer.print(stream, priority, escaped.to_owned());
+    }
     // The reader has closed the pipe.
     let _ = match stream {
         Stream::Stdout => io::stdout().write_all(escaped.as_bytes()),
@@ -84,20 +89,37 @@ fn print(stream: Stream, escaped: &str) {
     };
 }
 
-/// Stderr for log records of which each value is escaped.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the formatter of the log escapes"
-)]
-pub(super) fn escaped_log() -> io::Stderr {
-    io::stderr()
+/// From now on, nothing that is printed waits for a reader. Up to `limit` bytes of log lines wait to
+/// be written; `dropped_line` tells how many more there were.
+pub(super) fn start_writer(limit: usize, dropped_line: fn(Stream, u64) -> String) {
+    if let Err(error) = output_writer::start(limit, dropped_line) {
+        tracing::warn!("cannot start the thread that writes the log: {error}");
+    }
 }
 
-/// Stderr for log records in JSON.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct JsonLog;
+/// Waits until everything is written, at most until `deadline`.
+pub(super) fn flush(deadline: Instant) {
+    if let Some(writer) = output_writer::running() {
+        writer.flush(deadline);
+    }
+}
 
-impl<'a> MakeWriter<'a> for JsonLog {
+/// True if somebody reads the log on a terminal.
+#[expect(clippy::disallowed_methods, reason = "nothing is printed")]
+pub(super) fn is_log_on_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Stderr for log records.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LogWriter {
+    /// The formatter has escaped each value.
+    Escaped,
+    /// Records in JSON.
+    Json,
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -105,13 +127,15 @@ impl<'a> MakeWriter<'a> for JsonLog {
     }
 }
 
-impl Write for JsonLog {
+impl Write for LogWriter {
     /// Writes one record.
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        print(
-            Stream::Stderr,
-            &escape_json(&String::from_utf8_lossy(record)),
-        );
+        let text = String::from_utf8_lossy(record);
+        let text = match self {
+            Self::Escaped => text,
+            Self::Json => escape_json(&text).into(),
+        };
+        print_as(Priority::Log, Stream::Stderr, &text);
         Ok(record.len())
     }
 
