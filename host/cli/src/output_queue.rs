@@ -195,7 +195,10 @@ mod tests {
             (Stream::Stdout, "c\n"),
             (Stream::Stderr, "d\n"),
         ];
-        assert_eq!(all, expected.map(|(stream, text)| (stream, text.to_owned())));
+        assert_eq!(
+            all,
+            expected.map(|(stream, text)| (stream, text.to_owned()))
+        );
         assert!(queue.is_empty());
     }
 

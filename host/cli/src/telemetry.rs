@@ -51,7 +51,8 @@ pub(super) fn dropped_line(format: LogFormat) -> fn(Stream, u64) -> String {
         LogFormat::Json => |stream, count| {
             let (time, text) = (now(), dropped_text(stream, count));
             let fields = serde_json::json!({ "message": text, "count": count });
-            let record = serde_json::json!({ "timestamp": time, "level": "WARN", "fields": fields });
+            let record =
+                serde_json::json!({ "timestamp": time, "level": "WARN", "fields": fields });
             format!("{record}\n")
         },
     }

@@ -33,6 +33,19 @@ impl Default for SecretBounds {
 /// The share of the limits that is freed at once, so that forgetting costs little per secret.
 const FREED_SHARE: usize = 8;
 
+/// A searcher and the secrets that are missing in it.
+pub(super) struct UnfinishedSearcher {
+    searcher: SecretSearcher,
+    pending: Vec<Arc<Secret>>,
+    removals: u64,
+}
+
+impl UnfinishedSearcher {
+    pub(super) fn finish(&self) -> SecretSearcher {
+        self.searcher.with_secrets(&self.pending)
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Registry {
     secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
@@ -44,6 +57,8 @@ pub(super) struct Registry {
     /// Searchable secrets that are not in `searcher` yet.
     pending: Vec<Arc<Secret>>,
     searcher: SecretSearcher,
+    /// How often secrets were taken out of `searcher` or `pending`.
+    removals: u64,
     /// The time of the last use of a recorded secret that is forgotten.
     pub(super) forgotten_until: u64,
     /// How often secrets were forgotten.
@@ -113,11 +128,28 @@ impl Registry {
         self.pending.is_empty().then(|| self.searcher.clone())
     }
 
-    /// The searcher with all secrets.
-    pub(super) fn completed_searcher(&mut self) -> SecretSearcher {
-        let pending = std::mem::take(&mut self.pending);
-        self.searcher = self.searcher.with_secrets(&pending);
-        self.searcher.clone()
+    /// What makes a searcher with all secrets. It is made without the lock of the registry, since
+    /// a long secret takes seconds.
+    pub(super) fn unfinished_searcher(&self) -> UnfinishedSearcher {
+        UnfinishedSearcher {
+            searcher: self.searcher.clone(),
+            pending: self.pending.clone(),
+            removals: self.removals,
+        }
+    }
+
+    /// Takes a searcher that is finished. False if secrets were forgotten meanwhile.
+    pub(super) fn take_searcher(
+        &mut self,
+        unfinished: &UnfinishedSearcher,
+        finished: SecretSearcher,
+    ) -> bool {
+        let is_current = self.removals == unfinished.removals;
+        if is_current {
+            self.pending.drain(..unfinished.pending.len());
+            self.searcher = finished;
+        }
+        is_current
     }
 
     /// The secrets that are searched for.
@@ -154,6 +186,7 @@ impl Registry {
         let unrecorded = all.filter(|it| !it.is_pinned() && !it.is_recorded());
         let unrecorded: Vec<_> = unrecorded.cloned().collect();
         self.forget(&unrecorded, bounds);
+        self.removals += 1;
         self.searcher = SecretSearcher::default();
         self.pending = self.searched().cloned().collect();
         self.pending.shrink_to_fit();
@@ -174,6 +207,7 @@ impl Registry {
             }
         }
         self.keep_fingerprints(forgotten, bounds);
+        self.removals += 1;
         self.pending.retain(|secret| !secret.is_forgotten());
         self.searcher = self.searcher.without_forgotten();
         self.evictions += 1;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
@@ -23,6 +23,8 @@ use crate::secret_searcher::SecretSearcher;
 pub struct Secrets {
     id: u64,
     registry: RwLock<Registry>,
+    /// Held while a searcher is made for all secrets.
+    finishing: Mutex<()>,
     bounds: SecretBounds,
     /// Increases with each secret that is new, and with each exchange to be recorded.
     clock: AtomicU64,
@@ -48,6 +50,7 @@ impl Secrets {
         Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             registry: RwLock::default(),
+            finishing: Mutex::default(),
             bounds,
             clock: AtomicU64::new(1),
         }
@@ -107,7 +110,21 @@ impl Secrets {
         if let Some(searcher) = self.registry.read().complete_searcher() {
             return searcher;
         }
-        self.registry.write().completed_searcher()
+        // One thread makes it; the others need it too. Requests whose secrets are known go on.
+        let _finishing = self.finishing.lock();
+        loop {
+            let registry = self.registry.read();
+            if let Some(searcher) = registry.complete_searcher() {
+                return searcher;
+            }
+            let unfinished = registry.unfinished_searcher();
+            drop(registry);
+            let finished = unfinished.finish();
+            let mut registry = self.registry.write();
+            if registry.take_searcher(&unfinished, finished.clone()) {
+                return finished;
+            }
+        }
     }
 
     /// A secret with whose first part a text ends. Compares all secrets one by one.
