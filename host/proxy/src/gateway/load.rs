@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::builtin_settings;
 use super::descriptor_limits;
-use super::desired_plugins::{DesiredPlugin, desired_plugins};
+use super::desired_plugins::{DesiredPlugin, Unreadable, desired_plugins};
 use super::environment_secrets;
 use super::error::StartError;
 use super::loaded::{Loaded, RejectedVersion};
@@ -84,7 +84,15 @@ fn load_parts(
         config_error: None,
     };
     let desired = desired_plugins(&loaded.config, options.instance_count());
-    let mut invalid = unreadable(&desired);
+    let (skipped_files, unreadable) = unreadable(&desired)
+        .into_iter()
+        .partition::<Vec<_>, _>(|(_, error)| error.is_skipped);
+    for (name, error) in skipped_files {
+        let reason = &error.reason;
+        tracing::warn!("{name} in the plugins folder is skipped: it {reason}");
+    }
+    let unreadable = unreadable.into_iter();
+    let mut invalid: Vec<_> = unreadable.map(unreadable_line).collect();
     let swap = PluginSwap::first(options, &loaded)?;
     let file = config_file(options, loaded.config_text.as_deref());
     let outcome = swap.load_all(&desired, Scope::All);
@@ -135,7 +143,8 @@ pub(super) fn reload(
     let known = unreadable(&previous.desired);
     for error in unreadable(&desired) {
         if !known.contains(&error) {
-            tracing::error!("{error}\n  the last good version stays in force");
+            let note = fallback_note(error.0, &loaded);
+            tracing::error!("{}\n  {note}", unreadable_line(error));
         }
     }
     loaded.desired = desired;
@@ -173,13 +182,17 @@ pub(super) fn load_plugins(
     Some(loaded)
 }
 
-/// The plugins whose files cannot be read, one line for each.
-fn unreadable(desired: &[DesiredPlugin]) -> Vec<String> {
+/// The plugins whose files cannot be read.
+fn unreadable(desired: &[DesiredPlugin]) -> Vec<(&str, &Unreadable)> {
     let failed = desired.iter().filter_map(|one| {
-        let reason = one.candidate.as_ref().err()?;
-        Some(format!("{}: {reason}", one.name))
+        let error = one.candidate.as_ref().err()?;
+        Some((&*one.name, error))
     });
     failed.collect()
+}
+
+fn unreadable_line((name, error): (&str, &Unreadable)) -> String {
+    format!("{name}: {}", error.reason)
 }
 
 fn log_rejected(rejected: &BTreeMap<String, RejectedVersion>, loaded: &Loaded) {
