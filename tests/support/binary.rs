@@ -135,9 +135,18 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &process]).status();
-        assert!(sent.unwrap().success(), "the signal {name} was not sent");
+        self.signals(&[name]);
+    }
+
+    /// Sends signals one right after the other.
+    pub(crate) fn signals(&self, names: &[&str]) {
+        let process = self.child.id();
+        let all: Vec<_> = names
+            .iter()
+            .map(|name| format!("kill -s {name} {process}"))
+            .collect();
+        let sent = Command::new("sh").args(["-c", &all.join(" && ")]).status();
+        assert!(sent.unwrap().success(), "the signals {names:?} were not sent");
     }
 
     /// The process id.

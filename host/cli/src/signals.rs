@@ -1,5 +1,6 @@
 //! Signals: the first SIGINT or SIGTERM starts a graceful shutdown, a second one ends the program
-//! at once, SIGHUP reloads.
+//! at once, SIGHUP reloads. SIGXFSZ is handled, so that a write beyond `ulimit -f` fails as on a full
+//! disk; SIGPIPE is ignored by the standard library, so that one to a closed pipe fails.
 
 use std::io;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same if the program is to end at once, and for the message to the service manager.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
 
+/// Signals to stop that come within this time are one: `timeout` of coreutils sends two, to the
+/// program and to its process group.
+const SAME_SIGNAL: Duration = Duration::from_millis(250);
+
 /// A command for the gateway thread. The end of the channel is the command to stop.
 pub(super) enum SignalCommand {
     /// Reload the configuration and the plugins.
@@ -34,6 +39,8 @@ pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// Never received from: a signal that is handled does not end the program.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -46,12 +53,14 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
         let hangup = signal(SignalKind::hangup())?;
+        let file_size = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         drop(entered);
         Ok(Self {
             runtime,
             interrupt,
             terminate,
             hangup,
+            _file_size: file_size,
         })
     }
 
@@ -91,7 +100,7 @@ impl Signals {
             run_briefly(on_stop);
             tokio::select! {
                 status = status => (status.ok(), within(FLUSH_TIMEOUT).min(timeout.end(begun))),
-                () = stop_signal(&mut self.interrupt, &mut self.terminate) => {
+                () = second_signal(begun, &mut self.interrupt, &mut self.terminate) => {
                     (None, within(SHORT_TIMEOUT))
                 }
                 () = timeout.elapsed(begun) => {
@@ -160,5 +169,15 @@ async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+/// Returns at a signal to stop that is not one with the first.
+async fn second_signal(first: Instant, interrupt: &mut Signal, terminate: &mut Signal) {
+    loop {
+        stop_signal(interrupt, terminate).await;
+        if first.elapsed() >= SAME_SIGNAL {
+            return;
+        }
     }
 }
