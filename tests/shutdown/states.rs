@@ -47,12 +47,12 @@ const STATES: [State; 7] = [
     State {
         name: "an index is derived",
         enter: derived_index,
-        reason: "in progress at the end of limits.shutdown_timeout",
+        reason: "the gateway stopped before its request was looked up",
     },
     State {
         name: "the upstream does not answer",
         enter: silent_upstream,
-        reason: "in progress at the end of limits.shutdown_timeout",
+        reason: "the gateway stopped before the response began",
     },
     State {
         name: "a client does not read its events",

@@ -38,6 +38,12 @@ pub(super) fn serve(cli: &Cli) -> u8 {
     };
     let unconfigured =
         matches!(options.config, ConfigSource::OptionalFile(_)) && cli.mode().is_none();
+    // Before the first file descriptor is taken.
+    if let Some(config) = &config
+        && let Err(error) = gateway::check_descriptors(&options, config)
+    {
+        return usage_error(&error.to_string());
+    }
     if let Err(reason) = check_report(config.as_ref()) {
         return usage_error(&reason);
     }

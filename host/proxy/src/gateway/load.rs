@@ -38,7 +38,7 @@ pub fn load_config(options: &Options) -> Result<Config, StartError> {
 pub(super) fn load(options: &Options) -> Result<Loaded, StartError> {
     let text = read_config(options)?;
     let config = parse_config(options, text.as_deref())?;
-    let config = fit_descriptors(options, config, None);
+    let config = fit_descriptors(options, config, None)?;
     let (loaded, errors) = load_parts(options, text, config)?;
     errors.into_iter().next().map_or(Ok(loaded), Err)
 }
@@ -228,7 +228,7 @@ fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
             return Ok(None);
         }
         let config = parse_config(options, text.as_deref())?;
-        let config = fit_descriptors(options, config, Some(&loaded.config));
+        let config = fit_descriptors(options, config, Some(&loaded.config))?;
         check_plugin_folders(&config)?;
         environment_secrets::check(&config, options)?;
         Ok(Some((text, config)))
@@ -294,11 +294,16 @@ fn command_line(options: &Options) -> CommandLine {
 }
 
 /// Lowers the limits that need more file descriptors than the process may open, and says so if they
-/// differ from those in force.
-fn fit_descriptors(options: &Options, mut config: Config, in_force: Option<&Config>) -> Config {
+/// differ from those in force. An error if it may open too few to serve at all.
+fn fit_descriptors(
+    options: &Options,
+    mut config: Config,
+    in_force: Option<&Config>,
+) -> Result<Config, StartError> {
     let Some(descriptors) = options.max_descriptors else {
-        return config;
+        return Ok(config);
     };
+    check_descriptors(options, &config)?;
     let lowered = descriptor_limits::fit(&mut config, options.worker_count(), descriptors);
     let is_new = in_force.is_none_or(|in_force| in_force.limits != config.limits);
     if is_new && !lowered.is_empty() {
@@ -309,7 +314,22 @@ fn fit_descriptors(options: &Options, mut config: Config, in_force: Option<&Conf
             lowered.join(", limits.")
         );
     }
-    config
+    Ok(config)
+}
+
+/// Whether the process may open as many files as the gateway needs.
+///
+/// # Errors
+/// If not: how many it needs.
+pub fn check_descriptors(options: &Options, config: &Config) -> Result<(), StartError> {
+    let Some(available) = options.max_descriptors else {
+        return Ok(());
+    };
+    let needed = descriptor_limits::least(config, options.worker_count());
+    match available < needed {
+        true => Err(StartError::OpenFiles { available, needed }),
+        false => Ok(()),
+    }
 }
 
 fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartError> {
