@@ -51,6 +51,12 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         Ok(signals) => signals,
         Err(error) => return usage_error(&format!("cannot handle signals: {error}")),
     };
+    if options.compile.cache.is_none() {
+        tracing::warn!(
+            "compiled plugins are not cached, so each start compiles them: HOME is not set; set \
+             HOME, or XDG_CACHE_HOME to an absolute path"
+        );
+    }
     let notifier = Arc::new(ServiceNotifier::new(
         environment::notify_socket().as_deref(),
     ));
