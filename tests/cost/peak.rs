@@ -258,7 +258,7 @@ impl Declared {
             pattern(r"(?i)\bBearer\s+([A-Za-z0-9._~+/=-]{16,})"),
             pattern(concat!(
                 r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-                r"(?:(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
+                r"(?:(?:-{0,4}[^-])*-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
             )),
         ])
     }

@@ -47,6 +47,11 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("text jwt dots", "text/plain", "eyJaaaaaaaa."),
     ("text private", "text/plain", "-----BEGIN "),
     ("private keys", "text/plain", "-----BEGIN PRIVATE KEY-----"),
+    (
+        "begin lines",
+        "text/plain",
+        "-----BEGIN PRIVATE KEY-----!",
+    ),
     ("keys with digits", "text/plain", "sk-a0"),
     ("text github", "text/plain", "ghp_"),
     ("text tokens", "text/plain", "pat_abcdefgh "),
@@ -205,7 +210,7 @@ fn secrets() -> Secrets {
 
 const PRIVATE_KEY: &str = concat!(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    r"(?:(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
+    r"(?:(?:-{0,4}[^-])*-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
 );
 
 fn rules() -> Rules {

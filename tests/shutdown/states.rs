@@ -33,10 +33,15 @@ struct State {
     reason: &'static str,
 }
 
-const STATES: [State; 7] = [
+const STATES: [State; 8] = [
     State {
         name: "the recorder is busy and its queue is long",
         enter: busy_recorder,
+        reason: "not written when the gateway stopped",
+    },
+    State {
+        name: "a secret of many bytes is looked for in all its encodings",
+        enter: long_secret,
         reason: "not written when the gateway stopped",
     },
     State {
@@ -92,6 +97,20 @@ fn busy_recorder() -> Busy {
     for _ in 0..60 {
         assert_eq!(client.get("/hello").status, 200);
     }
+    Busy {
+        process,
+        held: vec![Box::new(folder), Box::new(origin)],
+    }
+}
+
+/// Its redaction takes longer than the stop may.
+fn long_secret() -> Busy {
+    let folder = Arc::new(Folder::new());
+    let key = "-----BEGIN PRIVATE KEY-----".repeat(1 << 20);
+    let origin = origin::new().route("/*", move |_| origin::text(&key)).start();
+    let (process, address) = start(&folder, "record", &origin.url());
+    let client = client::at(address, Version::HTTP_11);
+    assert_eq!(client.get("/keys").status, 200);
     Busy {
         process,
         held: vec![Box::new(folder), Box::new(origin)],
