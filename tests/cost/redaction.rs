@@ -47,11 +47,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("text jwt dots", "text/plain", "eyJaaaaaaaa."),
     ("text private", "text/plain", "-----BEGIN "),
     ("private keys", "text/plain", "-----BEGIN PRIVATE KEY-----"),
-    (
-        "begin lines",
-        "text/plain",
-        "-----BEGIN PRIVATE KEY-----!",
-    ),
+    ("begin lines", "text/plain", "-----BEGIN PRIVATE KEY-----!"),
     ("keys with digits", "text/plain", "sk-a0"),
     ("text github", "text/plain", "ghp_"),
     ("text tokens", "text/plain", "pat_abcdefgh "),

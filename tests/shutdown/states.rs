@@ -107,7 +107,9 @@ fn busy_recorder() -> Busy {
 fn long_secret() -> Busy {
     let folder = Arc::new(Folder::new());
     let key = "-----BEGIN PRIVATE KEY-----".repeat(1 << 20);
-    let origin = origin::new().route("/*", move |_| origin::text(&key)).start();
+    let origin = origin::new()
+        .route("/*", move |_| origin::text(&key))
+        .start();
     let (process, address) = start(&folder, "record", &origin.url());
     let client = client::at(address, Version::HTTP_11);
     assert_eq!(client.get("/keys").status, 200);

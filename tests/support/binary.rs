@@ -146,7 +146,10 @@ impl Process {
             .map(|name| format!("kill -s {name} {process}"))
             .collect();
         let sent = Command::new("sh").args(["-c", &all.join(" && ")]).status();
-        assert!(sent.unwrap().success(), "the signals {names:?} were not sent");
+        assert!(
+            sent.unwrap().success(),
+            "the signals {names:?} were not sent"
+        );
     }
 
     /// The process id.

@@ -75,9 +75,10 @@ pub(super) fn plugins(
         let read = match ouli_files::read(&path, max_size) {
             Ok(bytes) => Ok(bytes.into()),
             Err(error) => match error.kind() {
-                ErrorKind::NotFound if path.is_symlink() => {
-                    unreadable("it is a link to a file that does not exist".to_owned(), false)
-                }
+                ErrorKind::NotFound if path.is_symlink() => unreadable(
+                    "it is a link to a file that does not exist".to_owned(),
+                    false,
+                ),
                 ErrorKind::NotFound => continue,
                 ErrorKind::FileTooLarge => {
                     unreadable(format!("{error} (limits.plugin_file)"), true)
