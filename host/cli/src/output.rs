@@ -2,12 +2,13 @@
 //! the text. A closed pipe, as behind `| head`, does not end the program with a panic.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::output_queue::Priority;
-use crate::output_writer;
+use crate::output_queue::{OutputQueue, Priority};
+use crate::output_writer::OutputWriter;
 use ouli_message::printable::{LineBreaks, escape, escape_json};
 
 /// Prints a line on stdout. Line breaks within it are escaped.
@@ -24,8 +25,26 @@ macro_rules! errln {
     };
 }
 
-pub(super) use crate::output_queue::Stream;
 pub(super) use {errln, outln};
+
+/// Where to print.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// The threads that write what a gateway prints. None before it serves, and in other commands.
+static WRITERS: OnceLock<Writers> = OnceLock::new();
+
+#[derive(Debug)]
+struct Writers {
+    stdout: OutputWriter,
+    stderr: OutputWriter,
+}
+
+/// How long a line of one stream waits for those of the other, which were printed before.
+const ORDER_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Prints lines that this program has made, on stdout.
 pub(super) fn out_lines(lines: &str) {
@@ -79,8 +98,8 @@ fn print(stream: Stream, escaped: &str) {
 /// Prints text that is escaped: by the thread of a gateway that serves, otherwise at once.
 #[expect(clippy::disallowed_methods, reason = "the only place that prints")]
 fn print_as(priority: Priority, stream: Stream, escaped: &str) {
-    if let Some(writer) = output_writer::running() {
-        return writer.print(stream, priority, escaped.to_owned());
+    if let Some(writers) = WRITERS.get() {
+        return writers.print(priority, stream, escaped.to_owned());
     }
     // The reader has closed the pipe.
     let _ = match stream {
@@ -91,16 +110,41 @@ fn print_as(priority: Priority, stream: Stream, escaped: &str) {
 
 /// From now on, nothing that is printed waits for a reader. Up to `limit` bytes of log lines wait to
 /// be written; `dropped_line` tells how many more there were.
-pub(super) fn start_writer(limit: usize, dropped_line: fn(Stream, u64) -> String) {
-    if let Err(error) = output_writer::start(limit, dropped_line) {
-        tracing::warn!("cannot start the thread that writes the log: {error}");
+#[expect(clippy::disallowed_methods, reason = "what is written is escaped")]
+pub(super) fn start_writers(limit: usize, dropped_line: fn(u64) -> String) {
+    let start = || {
+        let own_lines = OutputQueue::new(0, |count| {
+            format!("{count} lines were dropped: standard output was not read\n")
+        });
+        let stderr = OutputWriter::start(OutputQueue::new(limit, dropped_line), io::stderr())?;
+        let stdout = OutputWriter::start(own_lines, io::stdout())?;
+        Ok::<_, io::Error>(Writers { stdout, stderr })
+    };
+    match start() {
+        // A process has one gateway that prints.
+        Ok(writers) => drop(WRITERS.set(writers)),
+        Err(error) => tracing::warn!("cannot start the threads that write the log: {error}"),
     }
 }
 
 /// Waits until everything is written, at most until `deadline`.
 pub(super) fn flush(deadline: Instant) {
-    if let Some(writer) = output_writer::running() {
-        writer.flush(deadline);
+    if let Some(writers) = WRITERS.get() {
+        writers.stdout.flush(deadline);
+        writers.stderr.flush(deadline);
+    }
+}
+
+impl Writers {
+    fn print(&self, priority: Priority, stream: Stream, text: String) {
+        match stream {
+            Stream::Stderr => self.stderr.print(priority, text),
+            Stream::Stdout => {
+                self.stderr.flush_if_read(ORDER_TIMEOUT);
+                self.stdout.print(priority, text);
+                self.stdout.flush_if_read(ORDER_TIMEOUT);
+            }
+        }
     }
 }
 

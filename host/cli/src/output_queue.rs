@@ -1,13 +1,6 @@
-//! Text that waits to be written to stdout and stderr, in the order in which it was printed.
+//! Text that waits to be written to a stream, within a bound.
 
 use std::collections::VecDeque;
-
-/// Where to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-}
 
 /// What becomes of a text for which there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,143 +15,92 @@ pub(super) enum Priority {
 const OWN_ROOM: usize = 256 << 10;
 
 /// Memory of a text beside its bytes.
-const TEXT_MEMORY: usize = 64;
-
-/// The texts of both streams.
-pub(super) struct OutputQueue {
-    lanes: [Lane; 2],
-    /// Number of all texts so far.
-    printed: u64,
-    /// Bytes of log lines that wait for one stream.
-    limit: usize,
-    /// Makes the line that tells how many log lines a stream has lost.
-    dropped_line: fn(Stream, u64) -> String,
-}
+const TEXT_MEMORY: usize = 32;
 
 /// The texts of one stream.
-#[derive(Default)]
-struct Lane {
-    texts: VecDeque<Text>,
+pub(super) struct OutputQueue {
+    texts: VecDeque<String>,
+    /// Bytes of the first text that are written already.
+    written: usize,
     /// Memory of all texts.
     bytes: usize,
+    /// Memory that log lines may take.
+    limit: usize,
     /// Lines that were dropped since the last text.
     dropped: u64,
-}
-
-struct Text {
-    /// Its place in the order of both streams.
-    number: u64,
-    text: String,
-    /// Bytes that are written already.
-    written: usize,
-}
-
-impl Text {
-    fn rest(&self) -> &[u8] {
-        &self.text.as_bytes()[self.written..]
-    }
+    /// Makes the line that tells how many lines were dropped.
+    dropped_line: fn(u64) -> String,
 }
 
 impl OutputQueue {
-    pub(super) fn new(limit: usize, dropped_line: fn(Stream, u64) -> String) -> Self {
+    pub(super) fn new(limit: usize, dropped_line: fn(u64) -> String) -> Self {
         Self {
-            lanes: Default::default(),
-            printed: 0,
+            texts: VecDeque::new(),
+            written: 0,
+            bytes: 0,
             limit,
+            dropped: 0,
             dropped_line,
         }
     }
 
     /// Adds a text, or counts it as dropped.
-    pub(super) fn push(&mut self, stream: Stream, priority: Priority, text: String) {
-        let lane = &self.lanes[stream as usize];
+    pub(super) fn push(&mut self, priority: Priority, text: String) {
         let is_free = match priority {
-            Priority::Log => lane.bytes + text.len() + TEXT_MEMORY <= self.limit,
+            Priority::Log => self.bytes + text.len() + TEXT_MEMORY <= self.limit,
             // A verdict may be longer than the room: one text fits if anything does.
-            Priority::Own => lane.bytes <= self.limit + OWN_ROOM,
+            Priority::Own => self.bytes <= self.limit + OWN_ROOM,
         };
         if is_free {
-            self.tell_dropped(stream);
-            self.add(stream, text);
+            self.tell_dropped();
+            self.add(text);
         } else {
-            self.lanes[stream as usize].dropped += 1;
+            self.dropped += 1;
         }
     }
 
     /// Adds the line about dropped lines, which come before all that is added later.
-    fn tell_dropped(&mut self, stream: Stream) {
-        let dropped = std::mem::take(&mut self.lanes[stream as usize].dropped);
+    fn tell_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            self.add(stream, (self.dropped_line)(stream, dropped));
+            self.add((self.dropped_line)(dropped));
         }
     }
 
-    fn add(&mut self, stream: Stream, text: String) {
-        let lane = &mut self.lanes[stream as usize];
-        lane.bytes += text.len() + TEXT_MEMORY;
-        lane.texts.push_back(Text {
-            number: self.printed,
-            text,
-            written: 0,
-        });
-        self.printed += 1;
+    fn add(&mut self, text: String) {
+        self.bytes += text.len() + TEXT_MEMORY;
+        self.texts.push_back(text);
     }
 
     /// True if nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.texts.is_empty())
+        self.texts.is_empty()
     }
 
-    /// True if something waits for this stream.
-    pub(super) fn is_waiting(&self, stream: Stream) -> bool {
-        !self.lanes[stream as usize].texts.is_empty()
-    }
-
-    /// Of these streams the one whose text was printed first.
-    pub(super) fn first_of(&self, streams: &[Stream]) -> Option<Stream> {
-        let numbers = streams.iter().filter_map(|stream| {
-            let first = self.lanes[*stream as usize].texts.front()?;
-            Some((first.number, *stream))
-        });
-        numbers.min_by_key(|(number, _)| *number).map(|it| it.1)
-    }
-
-    /// Copies the next texts of a stream, whole ones as far as they fit into `most` bytes. Those
-    /// that were printed after a text of the other stream wait for it.
-    pub(super) fn copy_next(&self, stream: Stream, most: usize, out: &mut Vec<u8>) {
+    /// Copies what is written next: whole texts as far as they fit into `most` bytes, or a part of a
+    /// longer one.
+    pub(super) fn copy_next(&self, most: usize, out: &mut Vec<u8>) {
         out.clear();
-        let [stdout, stderr] = &self.lanes;
-        let (own, other) = match stream {
-            Stream::Stdout => (stdout, stderr),
-            Stream::Stderr => (stderr, stdout),
-        };
-        let other = other.texts.front().map_or(u64::MAX, |text| text.number);
-        for (place, text) in own.texts.iter().enumerate() {
-            let rest = text.rest();
-            if place == 0 {
-                out.extend_from_slice(&rest[..rest.len().min(most)]);
-            } else if text.number < other && out.len() + rest.len() <= most {
-                out.extend_from_slice(rest);
-            } else {
+        for (place, text) in self.texts.iter().enumerate() {
+            let start = if place == 0 { self.written } else { 0 };
+            let rest = &text.as_bytes()[start..];
+            if place > 0 && out.len() + rest.len() > most {
                 return;
             }
+            out.extend_from_slice(&rest[..rest.len().min(most)]);
         }
     }
 
-    /// So many bytes of a stream are written.
-    pub(super) fn advance(&mut self, stream: Stream, mut count: usize) {
-        let lane = &mut self.lanes[stream as usize];
-        while let Some(first) = lane.texts.front_mut() {
-            let rest = first.rest().len();
-            if rest > count {
-                first.written += count;
-                return;
-            }
-            count -= rest;
-            lane.bytes -= first.text.len() + TEXT_MEMORY;
-            lane.texts.pop_front();
+    /// So many bytes are written.
+    pub(super) fn advance(&mut self, count: usize) {
+        self.written += count;
+        while let Some(first) = self.texts.pop_front_if(|first| first.len() <= self.written) {
+            self.written -= first.len();
+            self.bytes -= first.len() + TEXT_MEMORY;
         }
-        self.tell_dropped(stream);
+        if self.is_empty() {
+            self.tell_dropped();
+        }
     }
 }
 
@@ -167,81 +109,50 @@ mod tests {
     use super::*;
 
     fn queue(limit: usize) -> OutputQueue {
-        OutputQueue::new(limit, |_, count| format!("{count} dropped\n"))
+        OutputQueue::new(limit, |count| format!("{count} dropped\n"))
     }
 
-    fn next(queue: &mut OutputQueue, most: usize) -> Option<(Stream, String)> {
-        let stream = queue.first_of(&[Stream::Stdout, Stream::Stderr])?;
-        let mut bytes = Vec::new();
-        queue.copy_next(stream, most, &mut bytes);
-        queue.advance(stream, bytes.len());
-        Some((stream, String::from_utf8(bytes).unwrap()))
-    }
-
-    #[test]
-    fn both_streams_are_written_in_the_order_of_printing() {
-        let mut queue = queue(1000);
-        for (stream, text) in [
-            (Stream::Stderr, "a\n"),
-            (Stream::Stderr, "b\n"),
-            (Stream::Stdout, "c\n"),
-            (Stream::Stderr, "d\n"),
-        ] {
-            queue.push(stream, Priority::Own, text.to_owned());
+    fn written(queue: &mut OutputQueue, most: usize) -> Vec<String> {
+        let mut all = Vec::new();
+        while !queue.is_empty() {
+            let mut bytes = Vec::new();
+            queue.copy_next(most, &mut bytes);
+            queue.advance(bytes.len());
+            all.push(String::from_utf8(bytes).unwrap());
         }
-        let all: Vec<_> = std::iter::from_fn(|| next(&mut queue, 100)).collect();
-        let expected = [
-            (Stream::Stderr, "a\nb\n"),
-            (Stream::Stdout, "c\n"),
-            (Stream::Stderr, "d\n"),
-        ];
-        assert_eq!(
-            all,
-            expected.map(|(stream, text)| (stream, text.to_owned()))
-        );
-        assert!(queue.is_empty());
+        all
     }
 
     #[test]
-    fn a_stream_that_nobody_reads_holds_up_no_other() {
+    fn a_long_text_is_written_in_parts_and_short_ones_together() {
         let mut queue = queue(1000);
-        queue.push(Stream::Stdout, Priority::Own, "a\n".to_owned());
-        queue.push(Stream::Stderr, Priority::Log, "b\n".to_owned());
-        assert_eq!(queue.first_of(&[Stream::Stderr]), Some(Stream::Stderr));
-    }
-
-    #[test]
-    fn a_long_text_is_written_in_parts() {
-        let mut queue = queue(1000);
-        queue.push(Stream::Stderr, Priority::Log, "abcde\n".to_owned());
-        queue.push(Stream::Stderr, Priority::Log, "fg\n".to_owned());
-        let all: Vec<_> = std::iter::from_fn(|| next(&mut queue, 4)).collect();
-        let texts: Vec<_> = all.into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["abcd", "e\n", "fg\n"]);
+        for text in ["abcdefg\n", "hi\n", "j\n", "k\n"] {
+            queue.push(Priority::Log, text.to_owned());
+        }
+        assert_eq!(written(&mut queue, 5), ["abcde", "fg\n", "hi\nj\n", "k\n"]);
+        assert_eq!(queue.bytes, 0);
     }
 
     #[test]
     fn lines_without_room_are_counted_where_they_are_missing() {
         let mut queue = queue(2 * (TEXT_MEMORY + 2));
         for text in ["1\n", "2\n", "3\n", "4\n"] {
-            queue.push(Stream::Stderr, Priority::Log, text.to_owned());
+            queue.push(Priority::Log, text.to_owned());
         }
-        queue.push(Stream::Stderr, Priority::Own, "own\n".to_owned());
-        queue.push(Stream::Stderr, Priority::Log, "5\n".to_owned());
-        let all: Vec<_> = std::iter::from_fn(|| next(&mut queue, 1000)).collect();
-        let text: String = all.into_iter().map(|(_, text)| text).collect();
+        queue.push(Priority::Own, "own\n".to_owned());
+        queue.push(Priority::Log, "5\n".to_owned());
+        let text = written(&mut queue, 1000).concat();
         assert_eq!(text, "1\n2\n2 dropped\nown\n1 dropped\n");
-        queue.push(Stream::Stderr, Priority::Log, "6\n".to_owned());
-        assert_eq!(next(&mut queue, 100).unwrap().1, "6\n");
+        queue.push(Priority::Log, "6\n".to_owned());
+        assert_eq!(written(&mut queue, 100), ["6\n"]);
     }
 
     #[test]
     fn own_lines_are_bounded_too() {
         let mut queue = queue(0);
         for _ in 0..3 {
-            queue.push(Stream::Stderr, Priority::Own, "x".repeat(OWN_ROOM));
+            queue.push(Priority::Own, "x".repeat(OWN_ROOM));
         }
-        assert_eq!(queue.lanes[1].texts.len(), 2);
-        assert_eq!(queue.lanes[1].dropped, 1);
+        assert_eq!((queue.texts.len(), queue.dropped), (2, 1));
     }
 }

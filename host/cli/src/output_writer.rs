@@ -1,34 +1,34 @@
-//! A thread that writes what a gateway prints: a terminal or a pipe that nobody reads holds up no
-//! request, no reload and no stop.
+//! A thread that writes what a gateway prints to one stream: a terminal or a pipe that nobody reads
+//! holds up no request, no reload and no stop.
 
 use std::fmt;
-use std::io;
-use std::os::fd::BorrowedFd;
-use std::sync::{Arc, OnceLock};
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 
-use crate::output_queue::{OutputQueue, Priority, Stream};
+use crate::output_queue::{OutputQueue, Priority};
 
-/// Bytes of one write. A pipe that can be written to has room for so many (pipe(7)), so the write
-/// does not wait.
-const MAX_WRITE: usize = 4096;
+/// Bytes of one write.
+const MAX_WRITE: usize = 8 << 10;
 
-/// How long the thread waits for a stream that is full before it looks for text of the other one.
-const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// The time between two attempts to write to a stream that does not block.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
-static WRITER: OnceLock<Arc<OutputWriter>> = OnceLock::new();
+/// The queue of the thread. Clones share it.
+#[derive(Clone)]
+pub(super) struct OutputWriter(Arc<Shared>);
 
-/// The queue of the thread.
-pub(super) struct OutputWriter {
+struct Shared {
     queue: Mutex<OutputQueue>,
     /// Something was added to the queue.
     added: Condvar,
     /// The queue became empty.
     emptied: Condvar,
+    /// Nothing was written since somebody has waited in vain.
+    is_stuck: AtomicBool,
 }
 
 impl fmt::Debug for OutputWriter {
@@ -37,109 +37,79 @@ impl fmt::Debug for OutputWriter {
     }
 }
 
-/// Starts the thread. From now on printing does not wait; up to `limit` bytes of log lines wait for
-/// each stream.
-pub(super) fn start(limit: usize, dropped_line: fn(Stream, u64) -> String) -> io::Result<()> {
-    let writer = Arc::new(OutputWriter {
-        queue: Mutex::new(OutputQueue::new(limit, dropped_line)),
-        added: Condvar::new(),
-        emptied: Condvar::new(),
-    });
-    let thread = Arc::clone(&writer);
-    std::thread::Builder::new()
-        .name("output".to_owned())
-        .spawn(move || thread.run())?;
-    // A second thread would write to the same streams; it ends with the process.
-    let _ = WRITER.set(writer);
-    Ok(())
-}
-
-/// The thread, if it was started.
-pub(super) fn running() -> Option<&'static OutputWriter> {
-    WRITER.get().map(|writer| &**writer)
-}
-
 impl OutputWriter {
+    /// Starts the thread.
+    pub(super) fn start(
+        queue: OutputQueue,
+        stream: impl Write + Send + 'static,
+    ) -> io::Result<Self> {
+        let writer = Self(Arc::new(Shared {
+            queue: Mutex::new(queue),
+            added: Condvar::new(),
+            emptied: Condvar::new(),
+            is_stuck: AtomicBool::new(false),
+        }));
+        let thread = writer.clone();
+        std::thread::Builder::new()
+            .name("ouli-output".to_owned())
+            .spawn(move || thread.run(stream))?;
+        Ok(writer)
+    }
+
     /// Adds a text. Never waits for a reader.
-    pub(super) fn print(&self, stream: Stream, priority: Priority, text: String) {
-        self.queue.lock().push(stream, priority, text);
-        self.added.notify_one();
+    pub(super) fn print(&self, priority: Priority, text: String) {
+        self.0.queue.lock().push(priority, text);
+        self.0.added.notify_one();
     }
 
     /// Waits until everything is written, at most until `deadline`.
     pub(super) fn flush(&self, deadline: Instant) {
-        let mut queue = self.queue.lock();
+        let mut queue = self.0.queue.lock();
         while !queue.is_empty() {
-            if self.emptied.wait_until(&mut queue, deadline).timed_out() {
+            let waited = self.0.emptied.wait_until(&mut queue, deadline);
+            if waited.timed_out() {
+                self.0.is_stuck.store(true, Ordering::Relaxed);
                 return;
             }
         }
     }
 
-    fn run(&self) {
+    /// As [`Self::flush`], for so long, but not if others have waited in vain for the reader.
+    pub(super) fn flush_if_read(&self, time: Duration) {
+        if !self.0.is_stuck.load(Ordering::Relaxed) {
+            self.flush(Instant::now() + time);
+        }
+    }
+
+    fn run(&self, mut stream: impl Write) {
         let mut bytes = Vec::with_capacity(MAX_WRITE);
         loop {
-            let writable = writable(&self.wait_for_text());
-            let stream = {
-                let queue = self.queue.lock();
-                let Some(stream) = queue.first_of(&writable) else {
-                    continue;
-                };
-                queue.copy_next(stream, MAX_WRITE, &mut bytes);
-                stream
-            };
-            let written = match rustix::io::write(descriptor(stream), &bytes) {
+            {
+                let mut queue = self.0.queue.lock();
+                while queue.is_empty() {
+                    self.0.added.wait(&mut queue);
+                }
+                queue.copy_next(MAX_WRITE, &mut bytes);
+            }
+            let count = match stream.write(&bytes) {
                 Ok(count) => count,
-                Err(Errno::INTR) => 0,
-                // The stream is shared with a program that has set it to non-blocking.
-                Err(Errno::AGAIN) => {
-                    std::thread::sleep(POLL_TIMEOUT);
+                Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+                // The stream is shared with a program that has made it non-blocking.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    std::thread::sleep(RETRY_INTERVAL);
                     0
                 }
                 // The reader has closed the pipe, or the disk is full.
                 Err(_) => bytes.len(),
             };
-            let mut queue = self.queue.lock();
-            queue.advance(stream, written);
+            let mut queue = self.0.queue.lock();
+            queue.advance(count);
+            if count > 0 {
+                self.0.is_stuck.store(false, Ordering::Relaxed);
+            }
             if queue.is_empty() {
-                self.emptied.notify_all();
+                self.0.emptied.notify_all();
             }
         }
-    }
-
-    /// The streams for which text waits.
-    fn wait_for_text(&self) -> Vec<Stream> {
-        let mut queue = self.queue.lock();
-        while queue.is_empty() {
-            self.added.wait(&mut queue);
-        }
-        let streams = [Stream::Stdout, Stream::Stderr].into_iter();
-        streams.filter(|stream| queue.is_waiting(*stream)).collect()
-    }
-}
-
-/// The streams that can be written to.
-fn writable(streams: &[Stream]) -> Vec<Stream> {
-    let fds = streams.iter().copied().map(descriptor);
-    let mut fds: Vec<_> = fds
-        .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT))
-        .collect();
-    let timeout = Timespec::try_from(POLL_TIMEOUT).ok();
-    match poll(&mut fds, timeout.as_ref()) {
-        Ok(_) => {
-            let streams = streams.iter().zip(&fds);
-            let writable = streams.filter(|(_, fd)| !fd.revents().is_empty());
-            writable.map(|(stream, _)| *stream).collect()
-        }
-        Err(Errno::INTR) => Vec::new(),
-        // A write waits, or tells the reason.
-        Err(_) => streams.to_vec(),
-    }
-}
-
-fn descriptor(stream: Stream) -> BorrowedFd<'static> {
-    match stream {
-        Stream::Stdout => rustix::stdio::stdout(),
-        Stream::Stderr => rustix::stdio::stderr(),
     }
 }

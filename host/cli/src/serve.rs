@@ -79,7 +79,7 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         work_timeout.set(gateway.snapshot().config.limits.shutdown_timeout);
         finish(gateway)
     };
-    output::start_writer(limits.log_buffer, telemetry::dropped_line(format));
+    output::start_writers(limits.log_buffer, telemetry::dropped_line(format));
     telemetry::log_panics();
     let status = signals.serve(work, &is_started, on_stop, &timeout);
     status.unwrap_or(EXIT_FAILED)

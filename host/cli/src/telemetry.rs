@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::log_fields::LogFields;
-use crate::output::{LogWriter, Stream, is_log_on_terminal};
+use crate::output::{LogWriter, is_log_on_terminal};
 use ouli_config::LogFormat;
 
 /// Logs to stderr: level `info` and above, or the levels of `RUST_LOG`.
@@ -41,28 +41,21 @@ pub(super) fn init_with_level(level: LevelFilter, format: LogFormat) {
     };
 }
 
-/// What makes the line about lines that were dropped, in this format.
-pub(super) fn dropped_line(format: LogFormat) -> fn(Stream, u64) -> String {
+/// What makes the line about log lines that were dropped, in this format.
+pub(super) fn dropped_line(format: LogFormat) -> fn(u64) -> String {
     match format {
-        LogFormat::Text => |stream, count| {
-            let (time, text) = (now(), dropped_text(stream, count));
-            format!("{time}  WARN {text}\n")
-        },
-        LogFormat::Json => |stream, count| {
-            let (time, text) = (now(), dropped_text(stream, count));
-            let fields = serde_json::json!({ "message": text, "count": count });
+        LogFormat::Text => |count| format!("{}  WARN {}\n", now(), dropped_text(count)),
+        LogFormat::Json => |count| {
+            let fields = serde_json::json!({ "message": dropped_text(count), "count": count });
             let record =
-                serde_json::json!({ "timestamp": time, "level": "WARN", "fields": fields });
+                serde_json::json!({ "timestamp": now(), "level": "WARN", "fields": fields });
             format!("{record}\n")
         },
     }
 }
 
-fn dropped_text(stream: Stream, count: u64) -> String {
-    match stream {
-        Stream::Stdout => format!("{count} lines were dropped: standard output was not read"),
-        Stream::Stderr => format!("{count} log lines were dropped: standard error was not read"),
-    }
+fn dropped_text(count: u64) -> String {
+    format!("{count} log lines were dropped: standard error was not read")
 }
 
 /// The time in the form of the log.
