@@ -268,7 +268,7 @@ fn a_compilation_within_its_limits_follows_one_that_was_ended() {
 fn a_start_without_a_cache_says_so_once_and_what_to_do() {
     let folder = Folder::new();
     let file = folder.path().join("file");
-    std::fs::write(&file, "").unwrap();
+    fs::write(&file, "").unwrap();
     let file = format!("XDG_CACHE_HOME={}", file.display());
     for (starter, reason) in [
         (

@@ -38,7 +38,7 @@ fn a_second_signal_exits_at_once_and_keeps_written_exchanges() {
     });
     assert!(process.is_running());
     let before = written();
-    process.signal("INT");
+    process.stop_again("INT");
     let ended = process.ended();
     assert_eq!(ended.status, Some(1));
     let totals = load.end();
@@ -58,7 +58,7 @@ fn a_second_signal_exits_at_once_and_keeps_written_exchanges() {
 fn two_signals_at_once_are_one() {
     let (folder, origin) = (Arc::new(Folder::new()), socket_origin());
     let limits = "[limits]\nkeepalive_drain_timeout = \"1s\"";
-    let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
+    let builder = gateway::over(&folder, "record").upstream(&origin.url());
     folder.write_config(&builder.section(limits).config());
     let mut process = program(&folder, &[]).start();
     // The connection stays open, so that the first signal alone does not end the program at once.
@@ -95,18 +95,22 @@ fn a_write_beyond_the_file_size_limit_is_not_written() {
     let (folder, origin) = (Arc::new(Folder::new()), crate::support::origin::simple());
     let builder = gateway::over(&folder, "record").upstream(&origin.url());
     folder.write_config(&builder.config());
-    let limited = ["sh", "-c", "ulimit -f 64; exec \"$0\" \"$@\""];
+    // 8 MiB, in units of 512 bytes. The memory of a plugin is a file too, of less than that.
+    let limited = ["sh", "-c", "ulimit -f 16384; exec \"$0\" \"$@\""];
     let mut process = program(&folder, &["--strict"]).under(&limited).start();
     let client = crate::support::client::at(process.address(), http::Version::HTTP_11);
-    // Less than `limits.inline_body`, so all are in one file.
-    let body = "x".repeat(48 << 10);
-    for _ in 0..3 {
+    for body in ["small".to_owned(), "x".repeat(9 << 20), "small".to_owned()] {
         assert_eq!(client.post("/echo", "text/plain", &body).status, 200);
     }
     let ended = process.stop();
     assert_eq!(ended.status, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("File too large"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("verdict:"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("verdict: FAILED (not-written)"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(folder.exchanges("default").len(), 2);
 }
 
 #[test]

@@ -152,6 +152,17 @@ impl Process {
         );
     }
 
+    /// Sends a signal until the program has ended: it may count as one with the signal before it.
+    pub(crate) fn stop_again(&mut self, name: &str) {
+        super::until("the end of the program", || {
+            let has_ended = !self.is_running();
+            if !has_ended {
+                self.signal(name);
+            }
+            has_ended.then_some(())
+        });
+    }
+
     /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

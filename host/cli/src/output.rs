@@ -108,8 +108,8 @@ fn print_as(priority: Priority, stream: Stream, escaped: &str) {
     };
 }
 
-/// From now on, nothing that is printed waits for a reader. Up to `limit` bytes of log lines wait to
-/// be written; `dropped_line` tells how many more there were.
+/// From now on, nothing that is printed waits for a reader. Up to `limit` bytes of log lines wait
+/// to be written; `dropped_line` tells how many more there were.
 #[expect(clippy::disallowed_methods, reason = "what is written is escaped")]
 pub(super) fn start_writers(limit: usize, dropped_line: fn(u64) -> String) {
     let start = || {

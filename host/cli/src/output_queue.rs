@@ -77,8 +77,8 @@ impl OutputQueue {
         self.texts.is_empty()
     }
 
-    /// Copies what is written next: whole texts as far as they fit into `most` bytes, or a part of a
-    /// longer one.
+    /// Copies what is written next: whole texts as far as they fit into `most` bytes, or a part of
+    /// a longer one.
     pub(super) fn copy_next(&self, most: usize, out: &mut Vec<u8>) {
         out.clear();
         for (place, text) in self.texts.iter().enumerate() {

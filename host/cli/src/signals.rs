@@ -1,6 +1,6 @@
 //! Signals: the first SIGINT or SIGTERM starts a graceful shutdown, a second one ends the program
-//! at once, SIGHUP reloads. SIGXFSZ is handled, so that a write beyond `ulimit -f` fails as on a full
-//! disk; SIGPIPE is ignored by the standard library, so that one to a closed pipe fails.
+//! at once, SIGHUP reloads. SIGXFSZ is handled, so that a write beyond `ulimit -f` fails as on a
+//! full disk; SIGPIPE is ignored by the standard library, so that one to a closed pipe fails.
 
 use std::io;
 use std::sync::Arc;

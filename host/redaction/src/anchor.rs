@@ -32,7 +32,8 @@ pub(super) fn surroundings(text: &[u8], at: usize, len: usize) -> Option<&[u8]> 
     text.get(start..end)
 }
 
-/// The range of these bytes in an encoded secret of this length, and the offset of the anchor in it.
+/// The range of these bytes in an encoded secret of this length, and the offset of the anchor in
+/// it.
 pub(super) fn window(len: usize) -> (Range<usize>, usize) {
     let offset = offset(len);
     let before = offset.min(RADIUS);

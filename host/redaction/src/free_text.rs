@@ -190,7 +190,8 @@ impl RedactionPass<'_> {
         location: TextLocation,
     ) -> Option<String> {
         let mut out = TextSplicer::new(text);
-        self.secrets.searcher().find_each(text.as_bytes(), |hit| {
+        let searcher = self.secrets.searcher_for(text.len());
+        searcher.find_each(text.as_bytes(), |hit| {
             let new = self.placeholder_for_known(&hit.secret);
             let start = text.floor_char_boundary(hit.range.start);
             let end = text.ceil_char_boundary(hit.range.end);

@@ -151,7 +151,8 @@ impl RedactionPass<'_> {
             return;
         }
         let is_number_char = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
-        for hit in self.secrets.searcher().find(text[gap.clone()].as_bytes()) {
+        let searcher = self.secrets.searcher_for(text.len());
+        for hit in searcher.find(text[gap.clone()].as_bytes()) {
             let range = gap.start + hit.range.start..gap.start + hit.range.end;
             if !text[range.clone()].chars().all(is_number_char) {
                 continue;
@@ -182,7 +183,8 @@ struct TextHints {
 impl TextHints {
     fn of(pass: &RedactionPass<'_>, text: &str) -> Self {
         let patterns = &pass.rules.patterns;
-        let has_known_secret = pass.secrets.searcher().find_any(text.as_bytes()).is_some();
+        let searcher = pass.secrets.searcher_for(text.len());
+        let has_known_secret = searcher.find_any(text.as_bytes()).is_some();
         let check_all = has_known_secret || patterns.has_anchors() || patterns.may_match(text);
         let has_placeholder = pass.purpose == Purpose::Key && placeholder::may_contain(text);
         Self {

@@ -15,8 +15,8 @@ pub(super) fn ends_with_part(text: &[u8], secret: &Secret) -> bool {
     })
 }
 
-/// Where a text may end with a part of a secret that begins with these bytes and has this length, if
-/// the part is long enough to tell something.
+/// Where a text may end with a part of a secret that begins with these bytes and has this length,
+/// if the part is long enough to tell something.
 fn part_starts(text: &[u8], bytes: &[u8], len: usize) -> impl Iterator<Item = usize> {
     let min_len = (len / 2).clamp(1, MAX_COMMON_LEN);
     let from = (text.len() + 1).saturating_sub(len);

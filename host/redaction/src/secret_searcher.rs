@@ -10,8 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::anchor;
-use crate::secret::Secret;
-use crate::secret_anchor::{Anchor, Hit, anchors, equal_run, fingerprint};
+use crate::secret_anchor::{Anchor, Hit, equal_run, fingerprint};
 use crate::text_hash::PrefixHashes;
 
 /// Searches for the secrets that were known when it was created. Cheap to clone.
@@ -78,8 +77,7 @@ impl SecretSearcher {
     }
 
     /// A searcher for these secrets and the current ones.
-    pub(super) fn with_secrets(&self, secrets: &[Arc<Secret>]) -> Self {
-        let mut anchors: Vec<Anchor> = secrets.iter().flat_map(anchors).collect();
+    pub(super) fn with_anchors(&self, mut anchors: Vec<Anchor>) -> Self {
         let mut tiers = self.tiers.to_vec();
         while let Some(last) = tiers.pop_if(|last| last.anchors.len() < GROWTH * anchors.len()) {
             anchors.extend_from_slice(&last.anchors);

@@ -67,7 +67,11 @@ impl RedactionPass<'_> {
             self.find_split_values(joined, text, &mut replacements);
             self.find_split_matches(joined, text, &mut replacements);
         }
-        for hit in self.secrets.searcher().find(joined.bytes()) {
+        for hit in self
+            .secrets
+            .searcher_for(joined.bytes().len())
+            .find(joined.bytes())
+        {
             if is_unreplaced(&replacements, &hit.range) && joined.crosses_boundary(&hit.range) {
                 let range = joined.whole_characters(hit.range);
                 replacements.push((range, self.placeholder_for_known(&hit.secret)));
