@@ -29,7 +29,8 @@ impl Gateway {
     fn start(log_format: &str) -> Self {
         let (folder, origin) = (Folder::new(), origin::simple());
         folder.write_config(&format!(
-            "mode = \"record\"\nfsync = \"close\"\naccess_log = true\nlog_format = \"{log_format}\"\n\
+            "mode = \"record\"\nfsync = \"close\"\naccess_log = true\n\
+             log_format = \"{log_format}\"\n\
              [limits]\nlog_buffer = \"64 KiB\"\nshutdown_timeout = \"1s\"\n\
              [[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\nupstream = \"{}\"\n",
             origin.url()

@@ -217,7 +217,7 @@ fn record(content_type: &str, body: &[u8]) -> usize {
     let is_clean = guard
         .scan(exchange.response.body.inline(), &secrets)
         .is_ok();
-    assert!(is_clean);
+    assert!(is_clean, "{:?}", &exchange.response.body.inline()[..100]);
     // The writer stores a body of this size as a file.
     exchange.response.body = Content::Stored {
         digest: ouli_cassette::body_digest(exchange.response.body.inline()),
@@ -255,6 +255,7 @@ impl Declared {
             pattern(r"\bpat_([a-z0-9]{8,})"),
             pattern(r"\bsk-[A-Za-z0-9][A-Za-z0-9_-]{20,}"),
             pattern(r"\bghp_[A-Za-z0-9]{20,}"),
+            pattern(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
             pattern(r"(?i)\bBearer\s+([A-Za-z0-9._~+/=-]{16,})"),
             pattern(concat!(
                 r"-----BEGIN [A-Z ]*PRIVATE KEY-----",

@@ -88,7 +88,8 @@ impl Patterns {
     }
 
     /// The matches of all patterns with their rules, in the order of the text: the first group if
-    /// it participates, otherwise the whole match. Of those that begin together the longest is first.
+    /// it participates, otherwise the whole match. Of those that begin together the longest is
+    /// first.
     pub(super) fn find<'a>(
         &'a self,
         text: &'a str,

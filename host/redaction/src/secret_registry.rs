@@ -58,7 +58,8 @@ impl PendingSecrets {
         &self.short
     }
 
-    /// The long ones that a text of this length may contain: no encoding is shorter than the secret.
+    /// The long ones that a text of this length may contain: no encoding is shorter than its
+    /// secret.
     pub(super) fn long_in(&self, len: usize) -> Vec<Arc<Secret>> {
         let long = self.long.iter();
         let fitting = long.filter(|secret| secret.value().len() <= len);

@@ -219,8 +219,8 @@ impl Secrets {
         }
     }
 
-    /// The searcher for secrets that were known and are forgotten, for a text of this length; `None`
-    /// if nothing is.
+    /// The searcher for secrets that were known and are forgotten, for a text of this length;
+    /// `None` if nothing is.
     pub(super) fn forgotten_of(&self, known: &KnownSecrets, len: usize) -> Option<SecretSearcher> {
         let is_forgotten = self.registry.read().evictions != known.evictions;
         is_forgotten.then(|| known.searcher_for(len))
