@@ -46,6 +46,8 @@ mod help;
 mod http1;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
+/// Secrets that match by their identity.
+mod identities;
 /// Interim responses and `expect: 100-continue`.
 mod interim;
 /// Tests that reach every limit.
@@ -95,6 +97,8 @@ mod simulation;
 mod smuggling;
 /// FIFOs, devices and folders in the place of files.
 mod special_files;
+/// The order of exchanges is that of their requests.
+mod start_order;
 /// Event streams and other bodies that arrive in chunks.
 mod streams;
 /// Text from outside on terminals and in logs.

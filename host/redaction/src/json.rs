@@ -68,7 +68,22 @@ impl RedactionPass<'_> {
             Kind::Object(members) => {
                 for member in members {
                     match rules.get(&member.name) {
-                        Some(rule) => self.redact_node(member.value, rule, replace),
+                        Some(rule) if rule.applies_to_all() => {
+                            self.redact_node(member.value, rule, replace);
+                        }
+                        Some(rule) => {
+                            // What the rule leaves may have members that others name, also before
+                            // what it replaces.
+                            let mut found = Vec::new();
+                            let mut collect = |range, new: &str| {
+                                found.push(Replacement::new(range, new.to_owned()));
+                            };
+                            self.redact_node(member.value, rule, &mut collect);
+                            self.redact_members(member.value, rules, &mut collect);
+                            for found in splice::ordered(found).into_iter().flatten() {
+                                replace(found.range, &found.value);
+                            }
+                        }
                         None => self.redact_members(member.value, rules, replace),
                     }
                 }
@@ -176,7 +191,7 @@ struct TextHints {
     has_known_secret: bool,
     /// Every string must be checked.
     check_all: bool,
-    /// The text may hold placeholders that must be reduced to their class.
+    /// The text may hold placeholders that must be replaced.
     has_placeholder: bool,
 }
 
@@ -186,7 +201,7 @@ impl TextHints {
         let searcher = pass.secrets.searcher_for(text.len());
         let has_known_secret = searcher.find_any(text.as_bytes()).is_some();
         let check_all = has_known_secret || patterns.has_anchors() || patterns.may_match(text);
-        let has_placeholder = pass.purpose == Purpose::Key && placeholder::may_contain(text);
+        let has_placeholder = pass.purpose != Purpose::Write && placeholder::may_contain(text);
         Self {
             any: check_all || has_placeholder || has_marker(text),
             has_known_secret,

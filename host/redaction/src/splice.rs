@@ -106,7 +106,8 @@ pub(super) fn in_order(bytes: &[u8], replacements: &[Replacement<Vec<u8>>]) -> O
     (!replacements.is_empty()).then_some(out)
 }
 
-fn ordered<T>(mut replacements: Vec<Replacement<T>>) -> Option<Vec<Replacement<T>>> {
+/// Sorts replacements and leaves out those that overlap. None if there are none.
+pub(super) fn ordered<T>(mut replacements: Vec<Replacement<T>>) -> Option<Vec<Replacement<T>>> {
     if replacements.is_empty() {
         return None;
     }

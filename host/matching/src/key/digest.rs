@@ -27,6 +27,8 @@ pub(super) enum Tag {
     Multipart,
     BodyPart,
     Raw,
+    Holes,
+    Place,
 }
 
 /// The digest of one value.

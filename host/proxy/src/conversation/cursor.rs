@@ -9,11 +9,12 @@ use super::unmatched::{Unmatched, explain};
 use crate::handler::{BodyWorkers, Endpoint, ExchangeError, RequestContext, Snapshot};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
 use crate::session::{
-    ClaimedEntry, Entry, Outcome, ReceivedMessage, ReplayQueue, Session, violation_key,
+    ClaimedEntry, ClientMessageKey, Entry, Outcome, ReceivedMessage, ReplayQueue, Session,
+    violation_key,
 };
-use ouli_codec::MessageView;
 use ouli_codec::websocket::Violation;
 use ouli_config::Timing;
+use ouli_matching::key::IdentityUse;
 use ouli_matching::miss::Miss;
 use ouli_message::Content;
 use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side};
@@ -30,7 +31,7 @@ pub(super) struct ConversationCursor {
     queue: ReplayQueue,
     claimed: Option<ClaimedEntry>,
     /// Keys of the recorded client messages.
-    expected_keys: Arc<[u128]>,
+    expected_keys: Arc<[ClientMessageKey]>,
     timing: Timing,
     reads: BodyWorkers,
     /// The next recorded message.
@@ -61,7 +62,7 @@ impl ConversationCursor {
         context: &RequestContext<'_>,
         lookup: Arc<Lookup>,
         protocol: Protocol,
-        (queue, mut claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[u128]>),
+        (queue, mut claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[ClientMessageKey]>),
     ) -> Self {
         claimed.keep();
         Self {
@@ -169,10 +170,8 @@ impl ConversationCursor {
         let match_key = plugins.message_key(&message, secrets)?;
         session.count_failed_matcher(&match_key);
         let key = match_key.key.hash();
-        let found = self.matches_key(key)
-            || self.matches_by_wildcard(&message)?
-            || self.switch_for_key(key);
-        if !found {
+        let identities = match_key.key.identities();
+        if !self.matches_key(key, identities) && !self.switch_for_key(key, identities) {
             return Err(self.miss(Some(ReceivedMessage {
                 view: &message,
                 size: bytes.len(),
@@ -201,7 +200,7 @@ impl ConversationCursor {
     /// If it did not do so at this place when it was recorded.
     pub(super) fn receive_violation(&mut self, violation: &Violation) -> Result<(), ExchangeError> {
         let key = violation_key(violation.code, violation.reason);
-        if !self.matches_key(key) && !self.switch_for_key(key) {
+        if !self.matches_key(key, &[]) && !self.switch_for_key(key, &[]) {
             return Err(self.miss(None));
         }
         self.received_keys.push(key);
@@ -217,7 +216,7 @@ impl ConversationCursor {
         if self.expected_keys.len() == self.received_keys.len() {
             return Ok(());
         }
-        if self.can_switch() && self.switch_to(<[u128]>::eq) {
+        if self.can_switch() && self.switch_to(|expected, received| hashes(expected).eq(received)) {
             return Ok(());
         }
         Err(self.miss(None))
@@ -312,31 +311,29 @@ impl ConversationCursor {
         })
     }
 
-    fn matches_key(&self, key: u128) -> bool {
-        self.expected_keys.get(self.received_keys.len()) == Some(&key)
-    }
-
-    fn matches_by_wildcard(&self, message: &Arc<dyn MessageView>) -> Result<bool, ExchangeError> {
-        let Some(entry) = self.entry() else {
-            return Ok(false);
+    fn matches_key(&self, key: u128, identities: &[IdentityUse]) -> bool {
+        let Some(expected) = self.expected_keys.get(self.received_keys.len()) else {
+            return false;
         };
-        let plugins = &self.snapshot.plugins;
-        let described = plugins.describe_message(message, self.session.secrets())?;
-        let (index, place) = (&self.lookup.index, self.received_keys.len());
-        Ok(index.message_matches_by_wildcard(entry, self.protocol, place, &described))
+        let index = &self.lookup.index;
+        expected.hash == key
+            && self
+                .entry()
+                .is_some_and(|entry| index.bind_message(entry, identities, &expected.identities))
     }
 
     /// Switches to another conversation that has the same messages so far and continues with this
     /// key.
-    fn switch_for_key(&mut self, key: u128) -> bool {
+    fn switch_for_key(&mut self, key: u128, identities: &[IdentityUse]) -> bool {
         self.can_switch()
             && self.switch_to(|expected, received| {
-                expected.get(..received.len()) == Some(received)
-                    && expected.get(received.len()) == Some(&key)
+                let mut expected = hashes(expected);
+                expected.by_ref().take(received.len()).eq(received) && expected.next() == Some(&key)
             })
+            && self.matches_key(key, identities)
     }
 
-    fn switch_to(&mut self, fits: impl Fn(&[u128], &[u128]) -> bool) -> bool {
+    fn switch_to(&mut self, fits: impl Fn(&[ClientMessageKey], &[u128]) -> bool) -> bool {
         let Some(current) = self.entry().cloned() else {
             return false;
         };
@@ -383,6 +380,10 @@ impl ConversationCursor {
         };
         EarlyLeave::of_messages(&self.session, entry, count(messages)).count(count(rest), why);
     }
+}
+
+fn hashes(keys: &[ClientMessageKey]) -> impl Iterator<Item = &u128> {
+    keys.iter().map(|key| &key.hash)
 }
 
 /// True if a message of the client has a key: it is expected again at replay.

@@ -23,6 +23,7 @@ impl Session {
             return None;
         }
         self.all_runs.keep_damage(self.damage());
+        self.start_order().end();
         let rewound = |entry: &Arc<Entry>| Arc::new(entry.rewound());
         let mut entries: Vec<_> = self.entries_from(0).iter().map(rewound).collect();
         let known: HashSet<u64> = entries.iter().map(|it| it.ordinal).collect();
@@ -118,7 +119,7 @@ impl Session {
     pub(super) fn exchange_count(&self) -> usize {
         match self.closed_exchanges() {
             Some(closed) => closed.count,
-            None => self.len() + self.entries.recorded().len(),
+            None => self.len() + self.entries.recorded_count(),
         }
     }
 

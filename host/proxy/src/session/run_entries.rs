@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
+use ouli_cassette::start_order;
 
 /// The exchanges of one run.
 pub(super) struct RunEntries {
@@ -90,9 +91,23 @@ impl RunEntries {
         self.replayable.write().add(Arc::new(entry));
     }
 
-    /// The exchanges that the run recorded.
+    /// The exchanges that the run recorded, in the order in which their requests began and with the
+    /// numbers that they have in it.
     pub(super) fn recorded(&self) -> Vec<Arc<Entry>> {
-        self.recorded.lock().clone()
+        let mut recorded = self.recorded.lock().clone();
+        recorded.sort_by_key(|entry| entry.place.number);
+        let places: Vec<_> = recorded.iter().map(|entry| entry.place).collect();
+        let Some(order) = start_order(&places) else {
+            return recorded;
+        };
+        let sorted = order.into_iter().zip(places);
+        let sorted = sorted.map(|(at, place)| recorded[at].renumbered(place.number));
+        sorted.map(Arc::new).collect()
+    }
+
+    /// The number of exchanges that the run recorded.
+    pub(super) fn recorded_count(&self) -> usize {
+        self.recorded.lock().len()
     }
 
     /// The numbers of the exchanges that the run recorded.

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 use super::all_runs::AllRuns;
+use super::bindings::Bindings;
 use super::cassette_state::{CassetteState, LoadReport};
 use super::closed_exchanges::ClosedExchanges;
 use super::counters::Counters;
@@ -17,6 +18,7 @@ use super::forgotten_session::ForgottenSession;
 use super::log_throttle::LogThrottle;
 use super::pending_writes::{PendingKey, UnwrittenCount, UnwrittenExchange};
 use super::run_entries::RunEntries;
+use ouli_cassette::StartOrder;
 use ouli_redaction::Secrets;
 
 /// One run of a session. It outlives reloads of the configuration and the plugins. A mark, and a
@@ -48,6 +50,9 @@ pub(super) struct Run {
     pub(super) number: u64,
     counters: Arc<Counters>,
     unwritten: Arc<UnwrittenCount>,
+    /// Which secrets stand for which recorded ones.
+    bindings: Arc<Mutex<Bindings>>,
+    start_order: Arc<StartOrder>,
 }
 
 impl Run {
@@ -56,6 +61,8 @@ impl Run {
             number,
             counters: Arc::new(Counters::of_run(&all_runs.total)),
             unwritten: Arc::default(),
+            bindings: Arc::default(),
+            start_order: Arc::default(),
         }
     }
 }
@@ -167,6 +174,11 @@ impl Session {
         &self.run.counters
     }
 
+    /// Which secrets of this run stand for which recorded ones.
+    pub(super) fn bindings(&self) -> &Mutex<Bindings> {
+        &self.run.bindings
+    }
+
     /// The counters of all runs.
     pub fn total_counters(&self) -> &Counters {
         &self.all_runs.total
@@ -261,6 +273,11 @@ impl Session {
     pub fn unwritten_exchange(&self) -> UnwrittenExchange {
         let counts = [&self.run.unwritten, &self.all_runs.unwritten];
         UnwrittenExchange::new(counts.map(Arc::clone))
+    }
+
+    /// The order in which the requests of this run began.
+    pub(crate) fn start_order(&self) -> &Arc<StartOrder> {
+        &self.run.start_order
     }
 
     /// The number of complete exchanges of all runs on which there is no verdict yet.
