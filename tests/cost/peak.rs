@@ -108,7 +108,8 @@ fn secrets() -> Vec<Shape> {
         .iter()
         .map(|(name, text)| (*name, "text/plain", repeat(text)(SIZE)))
         .collect();
-    let quoted = texts.iter().map(|(name, text)| {
+    // In a string of JSON, with escapes and without.
+    let quoted = texts[..3].iter().map(|(name, text)| {
         let json = serde_json::to_vec(&text.repeat(SIZE / text.len())).unwrap();
         (*name, JSON, json)
     });

@@ -243,7 +243,10 @@ fn decoded(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);
     }
-    let string = Document::parse(Bytes::from(format!("\"{raw}\"")));
+    // A body may be one string: no more memory than it needs.
+    let mut quoted = String::with_capacity(raw.len() + 2);
+    quoted.extend(["\"", raw, "\""]);
+    let string = Document::parse(Bytes::from(quoted));
     match string.as_ref().map(|string| string.root().kind()) {
         Some(Kind::String(text)) => Cow::Owned(text.into_owned()),
         _ => Cow::Borrowed(raw),
