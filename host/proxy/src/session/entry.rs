@@ -85,6 +85,11 @@ impl Entry {
         }
     }
 
+    /// True if both are the same exchange, in two runs.
+    pub(super) fn is_rewound(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.request, &other.request)
+    }
+
     /// The same exchange, which was not replayed, with another number.
     pub(super) fn renumbered(&self, ordinal: u64) -> Self {
         Self {

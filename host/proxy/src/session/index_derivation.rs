@@ -60,6 +60,10 @@ impl Index {
     }
 
     pub(super) fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<DerivedKey>> {
+        if !entries.is_empty() {
+            let (session, count) = (self.session.name(), entries.len());
+            tracing::debug!(%session, "deriving the keys of {count} recorded exchanges");
+        }
         if entries.len() <= MIN_ENTRIES_PER_THREAD {
             return self.derive_part(entries);
         }

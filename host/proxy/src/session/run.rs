@@ -43,8 +43,7 @@ impl Session {
             closed: self.closed_exchanges().map(ClosedExchanges::of_next_run),
         };
         let run = Run::new(self.run() + 1, &self.all_runs);
-        let mut next = self.replacement(run, contents);
-        next.rewound_from = Some(self.version());
+        let next = self.replacement(run, contents);
         lineage.begin(&next.entries);
         Some(Arc::new(next))
     }
