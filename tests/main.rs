@@ -62,6 +62,8 @@ mod messages;
 mod miss;
 /// The modes record, replay, auto and passthrough.
 mod modes;
+/// Requests that differ from the recorded ones in one part.
+mod mutations;
 /// Session names and planted files stay within the cassette folder.
 mod names;
 /// The pages under `/__ouli/`.
@@ -78,6 +80,8 @@ mod redaction;
 mod reload;
 /// Cassettes that are removed during a recording.
 mod removed;
+/// Repeated requests, in every mode.
+mod repeats;
 /// Marks and the health page.
 mod runs;
 /// Headers that select a response.

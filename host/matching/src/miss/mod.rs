@@ -7,6 +7,7 @@ mod change;
 mod difference;
 #[cfg(test)]
 mod difference_tests;
+mod field_value;
 mod guidance;
 mod identity_conflict;
 mod json;

@@ -9,6 +9,7 @@ use crate::session::{
     ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session, body_digest,
 };
 use ouli_codec::MessageView;
+use ouli_config::{Mode, OnExhausted};
 use ouli_matching::miss::{IdentityConflict, Miss};
 use ouli_message::Request;
 use ouli_plugin::{MatchKey, PluginFailure, Plugins};
@@ -202,11 +203,13 @@ async fn find_assumed(
 
 /// The policy once all exchanges of a key are replayed.
 pub(crate) fn exhausted_policy(context: &RequestContext<'_>) -> ExhaustedPolicy {
-    let can_forward = context.endpoint.configured.mode == ouli_config::Mode::Auto;
-    match context.snapshot.config.on_exhausted {
-        ouli_config::OnExhausted::Repeat if can_forward => ExhaustedPolicy::RepeatUnlessFailed,
-        ouli_config::OnExhausted::Repeat => ExhaustedPolicy::Repeat,
-        ouli_config::OnExhausted::Miss => ExhaustedPolicy::Miss,
+    let endpoint = &context.endpoint.configured;
+    match endpoint.on_exhausted {
+        Some(OnExhausted::Repeat) => ExhaustedPolicy::Repeat,
+        // In `auto` a miss is forwarded; in `replay` there is nobody to ask.
+        Some(OnExhausted::Miss | OnExhausted::Ask) => ExhaustedPolicy::Miss,
+        None if endpoint.mode == Mode::Auto => ExhaustedPolicy::Miss,
+        None => ExhaustedPolicy::RepeatUnlessFailed,
     }
 }
 

@@ -16,7 +16,7 @@ use super::lookup::{Lookup, look_up_request};
 use super::recorded_response::recorded_response;
 use super::selection::{Selection, select};
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
-use crate::session::{Entry, Outcome, is_selective, plain_request};
+use crate::session::{Entry, Hit, Outcome, is_selective, plain_request};
 use ouli_message::{Request, is_body_digest};
 
 /// The fields of a 304 (RFC 9110, section 15.4.5), and the validator that a response without an
@@ -66,7 +66,8 @@ pub(super) async fn selected_response(
 /// The exchange can still be replayed to a request for the whole.
 fn count(context: &RequestContext<'_>, entry: &Arc<Entry>) {
     entry.mark_served();
-    context.session.counters().count(Outcome::Hit);
+    let outcome = Outcome::Hit(Hit::WHOLE_RESOURCE);
+    context.session.counters().count(outcome);
     context.trace.set_outcome(AccessOutcome::Hit);
 }
 

@@ -111,14 +111,15 @@ pub(crate) async fn serve_hit(
     let entry = &Arc::clone(claimed.entry());
     if let Some(failure) = entry.failure_without_response() {
         claimed.keep();
-        return Err(replay_failure(context, failure).await);
+        return Err(replay_failure(context, (failure, claimed.hit())).await);
     }
     let mut response = recorded_response(context, entry, client).await?;
     let early_leave = EarlyLeave::of_chunks(&context.session, entry);
     response.body_mut().count_early_leave(early_leave);
     claimed.keep();
-    context.session.counters().count(Outcome::Hit);
-    context.trace.set_outcome(AccessOutcome::Hit);
+    let hit = claimed.hit();
+    context.session.counters().count(Outcome::Hit(hit));
+    context.trace.set_outcome(AccessOutcome::of_hit(hit));
     Ok(response)
 }
 

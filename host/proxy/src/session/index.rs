@@ -30,7 +30,8 @@ pub enum ExhaustedPolicy {
     /// The last one is replayed again.
     #[default]
     Repeat,
-    /// The last one is replayed again, unless it failed: then the request is forwarded upstream.
+    /// The last one is replayed again, unless it failed or its status says that another attempt
+    /// may succeed.
     RepeatUnlessFailed,
     /// The request is a miss.
     Miss,
@@ -41,7 +42,7 @@ impl ExhaustedPolicy {
     pub(super) fn repeats(self, entry: &Entry) -> bool {
         match self {
             Self::Repeat => true,
-            Self::RepeatUnlessFailed => entry.failure.is_none(),
+            Self::RepeatUnlessFailed => !entry.has_failed(),
             Self::Miss => false,
         }
     }
@@ -272,7 +273,7 @@ impl IndexState {
         match last.filter(|last| exhausted.repeats(last)) {
             Some(last) => {
                 last.count_replay();
-                LookupResult::Hit(ClaimedEntry::new(last))
+                LookupResult::Hit(ClaimedEntry::repeated(last))
             }
             None => LookupResult::Exhausted(positions.len()),
         }

@@ -39,12 +39,15 @@ impl ReplayQueue {
             .entries
             .iter()
             .find(|entry| !entry.is_used() && fits(entry) && entry.claim_first());
-        let found = unused.or_else(|| {
+        unused.map(ClaimedEntry::new).or_else(|| {
             let mut latest_first = self.entries.iter().rev();
-            let repeated = latest_first.find(|entry| self.exhausted.repeats(entry) && fits(entry));
-            repeated.inspect(|entry| entry.count_replay())
-        });
-        found.map(ClaimedEntry::new)
+            // A failed one must not hide behind one that did not fail before it.
+            let last = latest_first.find(|entry| fits(entry))?;
+            self.exhausted.repeats(last).then(|| {
+                last.count_replay();
+                ClaimedEntry::repeated(last)
+            })
+        })
     }
 }
 
