@@ -119,6 +119,8 @@ mod unread_output;
 mod unsendable;
 /// Upgrades to protocols other than WebSocket.
 mod upgrades;
+/// Responses that a header of the request selected.
+mod variants;
 /// The verdict and the exit status.
 mod verdict;
 /// WebSockets: protocol rules, recording and replay.
