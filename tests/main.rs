@@ -113,10 +113,14 @@ mod tidy;
 mod tls;
 /// Trailer fields, announced or not.
 mod trailers;
+/// Standard error and standard output that nobody reads.
+mod unread_output;
 /// Cassettes with what cannot be sent.
 mod unsendable;
 /// Upgrades to protocols other than WebSocket.
 mod upgrades;
+/// Responses that a header of the request selected.
+mod variants;
 /// The verdict and the exit status.
 mod verdict;
 /// WebSockets: protocol rules, recording and replay.

@@ -18,6 +18,7 @@ mod rank;
 mod raw_difference;
 mod report;
 mod resolution;
+mod selection;
 mod sentence;
 mod settings_text;
 mod similarity;

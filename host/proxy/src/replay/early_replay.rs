@@ -161,8 +161,10 @@ impl EarlyEnd for TruncatedParts<'_> {
             let Some(next) = tried.claim else {
                 return Ok(false);
             };
-            let index = &self.keys.deriver.index;
-            self.result = index.claim_early((&self.found, &self.identities), next, exhausted);
+            let deriver = &self.keys.deriver;
+            let (index, fields) = (&deriver.index, deriver.fields()?);
+            let found = (&*self.found, &*self.identities);
+            self.result = index.claim_early(found, next, fields, exhausted);
             match &self.result {
                 Some(
                     LookupResult::Exhausted(_)
@@ -219,6 +221,7 @@ impl Attempt {
             identities: &self.identities,
             tried: self.part.len() as u64,
             body: live.body(),
+            fields: deriver.fields()?,
         });
         Ok(match decided {
             EarlyDecision::Claim { next, others } if !index.any_begins_with(&others, *longest) => {

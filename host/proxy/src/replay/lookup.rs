@@ -122,10 +122,11 @@ pub(super) async fn find(
     }
     // An exchange may have been recorded while the request was looked up.
     context.update_index(&lookup.index).await?;
-    let key = &lookup.match_key.key;
+    let view = Arc::clone(&lookup.request_view);
+    let (key, fields) = (&lookup.match_key.key, view.fields());
     while let Some(search) = lookup.truncated.take_if(|search| !search.is_complete()) {
         let search = search.advance(context, key).await?;
-        let found = lookup.index.find_next(key, search.found());
+        let found = lookup.index.find_next(key, search.found(), fields);
         lookup.truncated = Some(search);
         if let Some(claimed) = found {
             return Ok(LookupResult::Hit(claimed));
@@ -143,8 +144,8 @@ pub(super) async fn find(
     let found = match found.filter(|found| !found.is_empty()) {
         Some(found) => lookup
             .index
-            .find_with_truncated(Some(key), found, exhausted),
-        None => match lookup.index.find(key, exhausted) {
+            .find_with_truncated(Some(key), found, fields, exhausted),
+        None => match lookup.index.find(key, fields, exhausted) {
             LookupResult::NotFound => find_assumed(context, lookup, exhausted).await?,
             found => found,
         },
@@ -193,7 +194,7 @@ async fn find_assumed(
     let Some((view, key)) = assumed? else {
         return Ok(LookupResult::NotFound);
     };
-    let found = lookup.index.find(&key.key, exhausted);
+    let found = lookup.index.find(&key.key, view.fields(), exhausted);
     if matches!(found, LookupResult::Hit(_)) {
         lookup.index.count_assumed_values();
         (lookup.request_view, lookup.match_key) = (view, key);

@@ -44,7 +44,8 @@ pub(super) async fn selected_response(
     };
     let whole = look_up_request(context, plain).await?;
     let must_succeed = is_selective(request);
-    let Some(entry) = lookup.index.find_whole(&whole.match_key.key, must_succeed) else {
+    let (key, fields) = (&whole.match_key.key, whole.request_view.fields());
+    let Some(entry) = lookup.index.find_whole(key, fields, must_succeed) else {
         return Ok(None);
     };
     // The length of a body is known once the body is.

@@ -94,7 +94,13 @@ pub(crate) async fn warm_up(context: &RequestContext<'_>) {
     let Some((entry, key)) = index.any_entry() else {
         return;
     };
-    drop(ReplayQueue::of(&index, &key, exhausted_policy(context)));
+    let fields = &entry.request.fields;
+    drop(ReplayQueue::of(
+        &index,
+        &key,
+        fields,
+        exhausted_policy(context),
+    ));
     if entry.failure_without_response().is_none() {
         // An error is reported to the request that gets it.
         drop(recorded_response(context, &entry, &ClientCapabilities::unrestricted()).await);

@@ -32,6 +32,7 @@ mod index_run;
 mod index_whole;
 mod indexes;
 mod job_memory;
+mod key_group;
 mod log_throttle;
 mod memory_budget;
 mod miss_comparison;
