@@ -214,6 +214,14 @@ impl IndexState {
         variant.is_none_or(|variant| variant.suits(live))
     }
 
+    /// The positions of all exchanges of a key.
+    pub(super) fn all_positions(&self, key: &Key) -> Vec<usize> {
+        let groups = self.groups.get(&key.hash()).into_iter().flatten();
+        let mut positions: Vec<_> = groups.flat_map(KeyGroup::positions).copied().collect();
+        positions.sort_unstable();
+        positions
+    }
+
     /// The place of an exchange among these positions.
     pub(super) fn place_of(&self, entry: &Entry, positions: &[usize]) -> Option<usize> {
         let is_same = |position: &usize| self.entries[*position].0.ordinal == entry.ordinal;

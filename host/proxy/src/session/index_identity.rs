@@ -52,14 +52,14 @@ impl Index {
     /// for them from now on.
     pub(crate) fn bind(&self, entry: &Entry, live: &Key) -> bool {
         let state = self.state.read();
-        let positions = state.positions(live);
-        let Some(place) = state.place_of(entry, positions) else {
+        let positions = state.all_positions(live);
+        let Some(place) = state.place_of(entry, &positions) else {
             return true;
         };
         let chooser = Chooser {
             index: self,
             state: &state,
-            positions,
+            positions: &positions,
             live: live.identities(),
         };
         let mut bindings = self.session.bindings().lock();
@@ -78,8 +78,8 @@ impl Index {
         }
         self.unbind(before);
         let state = self.state.read();
-        let positions = state.positions(live);
-        let place = state.place_of(entry, positions);
+        let positions = state.all_positions(live);
+        let place = state.place_of(entry, &positions);
         let key = place.and_then(|place| state.entries[positions[place]].1.as_ref());
         let recorded = key.map_or(&[][..], Key::identities);
         self.bind_identities(&state, entry, (live.identities(), recorded))
