@@ -112,6 +112,7 @@ mod tests {
             "QwErTyUiOpAsDfGhJk",
             "k3jd8fh4qp2woz",
             "4/0AX4XfWh8Kd02nbYq-7z",
+            "deploy-key-5e7d1c",
             "my-token-5e7d1c",
         ] {
             assert!(looks_random(value.as_bytes()), "{value}");
