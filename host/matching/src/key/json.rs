@@ -6,6 +6,7 @@ use std::fmt;
 use super::digest::{OrderedDigest, Sketch, Tag, UnorderedDigest, leaf, pair};
 use super::exclusions::Exclusions;
 use super::number::canonical;
+use super::repeated_names::RepeatedNames;
 use ouli_codec::json::{Document, Kind, Node};
 
 /// A JSON value without the excluded values. Members are sorted.
@@ -21,7 +22,7 @@ pub enum Json {
     String(String),
     /// The elements with their indexes in the document.
     Array(Vec<(usize, Self)>),
-    /// The members, sorted by name and value.
+    /// The members, sorted by name. Members of one name have the order of the document.
     Object(Vec<(String, Self)>),
 }
 
@@ -51,7 +52,7 @@ impl Json {
                     Some((member.name.into_owned(), value))
                 });
                 let mut kept: Vec<_> = kept.collect();
-                kept.sort();
+                kept.sort_by(|(one, _), (other, _)| one.cmp(other));
                 Self::Object(kept)
             }
         }
@@ -142,6 +143,8 @@ pub(super) struct JsonDigester<'a> {
     document: &'a Document,
     /// Reused for every number.
     number: Vec<u8>,
+    /// Reused for every object.
+    names: RepeatedNames,
     /// A bit for each value in the two outer levels. Values of all levels would set all bits.
     pub(super) sketch: Sketch,
 }
@@ -154,6 +157,7 @@ impl<'a> JsonDigester<'a> {
         Self {
             document,
             number: Vec::new(),
+            names: RepeatedNames::default(),
             sketch: Sketch::default(),
         }
     }
@@ -186,11 +190,18 @@ impl<'a> JsonDigester<'a> {
             }
             Kind::Object(members) => {
                 let mut set = UnorderedDigest::default();
+                let names = members.clone().map(|member| name_digest(&member.name));
+                let mut repeated = self.names.find(names);
                 for member in members {
                     if let Some(exclusions) = exclusions.member(&member.name) {
-                        let name = leaf(Tag::Name, member.name.as_bytes());
+                        let name = name_digest(&member.name);
                         let value = self.node(member.value, &exclusions, depth + 1);
-                        let digest = pair(Tag::Member, name, value);
+                        let mut digest = pair(Tag::Member, name, value);
+                        let before = repeated.count(name);
+                        if before > 0 {
+                            // Parsers take the first or the last one (RFC 8259, section 4).
+                            digest = pair(Tag::Repeated, digest, before);
+                        }
                         self.add_to_sketch(digest, depth);
                         set.add(digest);
                     }
@@ -205,4 +216,8 @@ impl<'a> JsonDigester<'a> {
             self.sketch.add(digest);
         }
     }
+}
+
+fn name_digest(name: &str) -> u128 {
+    leaf(Tag::Name, name.as_bytes())
 }
