@@ -4,7 +4,7 @@ use super::{DeflateParams, Violation};
 use ouli_message::stream::Side;
 
 /// Maximum body of a control frame in bytes (RFC 6455, section 5.5).
-pub(super) const MAX_CONTROL: usize = 125;
+pub const MAX_CONTROL: usize = 125;
 /// Maximum size of a head in bytes.
 pub(super) const MAX_HEAD: usize = 14;
 
