@@ -83,6 +83,8 @@ impl Index {
         protocol: Protocol,
         payload: &Payload,
     ) -> Result<u128, String> {
+        let size = usize::try_from(payload.content.size()).unwrap_or(usize::MAX);
+        let _memory = self.session.all_runs.memory.reserve_work(size);
         let message = self.message_view(request, protocol, payload)?;
         let keyed = self.plugins.message_key(&message, self.session.secrets());
         let keyed = keyed.map_err(|error| error.to_string())?;
@@ -95,16 +97,16 @@ impl Index {
         self.client_message_keys.lock().get(&entry.ordinal).cloned()
     }
 
-    /// True if a message matches the client message at `position` of a recorded conversation, with
-    /// placeholders as wildcards.
+    /// True if a message matches this client message of a recorded conversation, with placeholders
+    /// as wildcards.
     pub fn message_matches_by_wildcard(
         &self,
         entry: &Entry,
         protocol: Protocol,
-        position: usize,
+        recorded: &Payload,
         described: &[DescribedPart],
     ) -> bool {
-        let recorded = self.describe_message(entry, protocol, position);
+        let recorded = self.describe_message(entry, protocol, recorded);
         recorded.is_some_and(|recorded| {
             key::holds_placeholder(&recorded) && key::matches_with_wildcards(&recorded, described)
         })
@@ -141,7 +143,7 @@ impl Index {
             let Ok(view) = self.request_view(entry) else {
                 continue;
             };
-            let payload = client_payloads(entry, protocol).nth(position);
+            let payload = entry.client_payload(protocol, position);
             let message = payload.and_then(|payload| {
                 let keys = self.cached_client_message_keys(entry);
                 let key = keys.and_then(|keys| keys.get(position).copied());
@@ -179,9 +181,9 @@ impl Index {
         &self,
         entry: &Entry,
         protocol: Protocol,
-        position: usize,
+        payload: &Payload,
     ) -> Option<Vec<DescribedPart>> {
-        let message = self.keyed_message(entry, protocol, position)?;
+        let message = self.keyed_message(entry, protocol, payload)?;
         Some(message.describe())
     }
 
@@ -211,9 +213,8 @@ impl Index {
         &self,
         entry: &Entry,
         protocol: Protocol,
-        position: usize,
+        payload: &Payload,
     ) -> Option<KeyedMessage> {
-        let payload = client_payloads(entry, protocol).nth(position)?;
         let request = self.request_view(entry).ok()?;
         let message = self.message_view(&request, protocol, payload).ok()?;
         let secrets = self.session.secrets();
@@ -261,13 +262,4 @@ fn end_of_conversation(request: &Arc<dyn MessageView>) -> KeyedMessage {
         parts: Vec::new(),
         view: Arc::clone(request),
     }
-}
-
-/// The payloads of the client messages, in order.
-fn client_payloads(entry: &Entry, protocol: Protocol) -> impl Iterator<Item = &Payload> {
-    let messages = entry.messages(protocol).unwrap_or_default();
-    messages
-        .iter()
-        .filter(|message| message.side == Side::Client)
-        .filter_map(|message| message.kind.payload())
 }

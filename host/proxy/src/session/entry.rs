@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::session_memory::IndexReservation;
 use ouli_cassette::RecordedExchange;
-use ouli_message::stream::{Message, Protocol, StreamContent};
+use ouli_message::stream::{Message, Payload, Protocol, Side, StreamContent};
 use ouli_message::{Exchange, Failure, Request, Response, Stream};
 
 /// A recorded exchange and how often it was replayed.
@@ -26,6 +27,8 @@ pub struct Entry {
     replays: AtomicU64,
     /// Replays in all runs of this process.
     total_replays: Arc<AtomicU64>,
+    /// Its memory, which it may share with the other exchanges of its cassette.
+    memory: Option<Arc<IndexReservation>>,
 }
 
 impl Entry {
@@ -40,21 +43,32 @@ impl Entry {
             failure: exchange.failure,
             replays: AtomicU64::new(0),
             total_replays: Arc::default(),
+            memory: None,
         }
     }
 
     /// An exchange of a cassette. Its coded body is that of the recorded one, so an edited exchange
     /// is replayed without it.
-    pub(super) fn loaded(mut recorded: RecordedExchange) -> Self {
+    pub(super) fn loaded(mut recorded: RecordedExchange, memory: &Arc<IndexReservation>) -> Self {
         if recorded.edited {
             recorded.exchange.response.coded.forget_exact();
         }
-        Self::new(recorded.ordinal, recorded.exchange)
+        Self {
+            memory: Some(Arc::clone(memory)),
+            ..Self::new(recorded.ordinal, recorded.exchange)
+        }
     }
 
     /// An exchange that was recorded in this process, so it does not count as unused.
-    pub(super) fn just_recorded(ordinal: u64, exchange: Exchange) -> Self {
-        Self::new(ordinal, exchange).not_unused()
+    pub(super) fn just_recorded(
+        ordinal: u64,
+        exchange: Exchange,
+        memory: IndexReservation,
+    ) -> Self {
+        Self {
+            memory: Some(Arc::new(memory)),
+            ..Self::new(ordinal, exchange).not_unused()
+        }
     }
 
     /// The same entry, which does not count as unused.
@@ -74,6 +88,7 @@ impl Entry {
             failure: self.failure,
             replays: AtomicU64::new(0),
             total_replays: Arc::clone(&self.total_replays),
+            memory: self.memory.clone(),
         }
     }
 
@@ -139,6 +154,14 @@ impl Entry {
         }
     }
 
+    /// The client message at this position, from 0; `None` if there are fewer.
+    pub(crate) fn client_payload(&self, protocol: Protocol, position: usize) -> Option<&Payload> {
+        let messages = self.messages(protocol).unwrap_or_default().iter();
+        let of_client = messages.filter(|message| message.side == Side::Client);
+        let mut payloads = of_client.filter_map(|message| message.kind.payload());
+        payloads.nth(position)
+    }
+
     /// True if both are conversations with the same response head. The head of a call does not
     /// count: it is sent once the client has received what only this conversation has.
     pub fn has_same_response_head(&self, other: &Self, protocol: Protocol) -> bool {
@@ -192,7 +215,7 @@ mod tests {
         assert!(entry.claim_first() && !next.is_used() && next.is_used_in_any_run());
         entry.release();
         assert!(!next.is_used_in_any_run());
-        let recorded = Entry::just_recorded(2, exchange());
+        let recorded = Entry::new(2, exchange()).not_unused();
         assert!(!recorded.is_used() && recorded.is_used_in_any_run());
     }
 }
