@@ -95,6 +95,8 @@ mod simulation;
 mod smuggling;
 /// FIFOs, devices and folders in the place of files.
 mod special_files;
+/// The order of exchanges is that of their requests.
+mod start_order;
 /// Event streams and other bodies that arrive in chunks.
 mod streams;
 /// Text from outside on terminals and in logs.

@@ -12,8 +12,8 @@ mod summary;
 mod writer;
 
 pub use format::{
-    Damage, FormatError, HEADER, LoadedCassette, ParseError, RecordedExchange, body_digest, decode,
-    digest, encode,
+    Damage, FormatError, HEADER, LoadedCassette, ParseError, Place, RecordedExchange, body_digest,
+    decode, digest, encode, start_order,
 };
 pub use store::{
     CassetteDir, CassetteError, CassetteInfo, ChangePolicy, FileStamp, GIT_ATTRIBUTES, NameError,
@@ -21,8 +21,8 @@ pub use store::{
 };
 pub use summary::{ExchangeSummary, StreamParts, StreamSummary, Summary};
 pub use writer::{
-    AcceptError, Ack, CheckRejection, Completion, OnUnsynced, SubmitError, SyncPolicy, WriteCheck,
-    WriteError, WriteRequest, Writer, WriterOptions,
+    AcceptError, Ack, CheckRejection, Completion, OnUnsynced, RequestStart, StartOrder,
+    SubmitError, SyncPolicy, WriteCheck, WriteError, WriteRequest, Writer, WriterOptions,
 };
 
 #[cfg(test)]

@@ -220,6 +220,7 @@ fn the_writer_produces_the_same_files() {
         fixture_dir().read_bodies(SESSION, &mut exchange).unwrap();
         writer.submit(WriteRequest {
             is_recording: false,
+            start: None,
             session: "every kind".to_owned(),
             exchange,
             check: Arc::new(AcceptAll),

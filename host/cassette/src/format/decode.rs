@@ -9,12 +9,13 @@ use super::error::{Damage, FormatError, LineCounter, ParseError};
 use super::exchange_reader::{ParseResult, RecordedExchange, parse_exchange};
 use super::header::{ParsedHeader, parse_header};
 use super::line_ends::{self, OffsetMap};
+use super::place::{Place, start_order};
 use super::{conflict_marker, parallel_reader};
 
 /// A decoded cassette.
 #[derive(Debug, Default)]
 pub struct LoadedCassette {
-    /// The complete exchanges, in file order.
+    /// The complete exchanges, in the order in which their requests began.
     pub exchanges: Vec<RecordedExchange>,
     /// Unreadable parts that are followed by a complete exchange.
     pub damage: Vec<Damage>,
@@ -83,6 +84,7 @@ fn decode_lf(bytes: &Bytes) -> Result<LoadedCassette, FormatError> {
     let resume = parallel_reader::decode_parallel(bytes, start, &mut loaded.exchanges);
     decode_sequential(bytes, resume, &mut loaded);
     mark_reordered(&mut loaded.exchanges);
+    sort_by_start(&mut loaded.exchanges);
     Ok(loaded)
 }
 
@@ -182,4 +184,22 @@ fn mark_reordered(exchanges: &mut [RecordedExchange]) {
         recorded.edited |= recorded.ordinal <= highest;
         highest = highest.max(recorded.ordinal);
     }
+}
+
+/// Puts the exchanges into the order in which their requests began. Their numbers increase in that
+/// order too.
+fn sort_by_start(exchanges: &mut Vec<RecordedExchange>) {
+    let places: Vec<Place> = exchanges.iter().map(|it| it.place).collect();
+    let Some(order) = start_order(&places) else {
+        return;
+    };
+    let mut unsorted: Vec<_> = std::mem::take(exchanges).into_iter().map(Some).collect();
+    let sorted = order.into_iter().zip(places).filter_map(|(at, place)| {
+        let recorded = unsorted[at].take()?;
+        Some(RecordedExchange {
+            ordinal: place.number,
+            ..recorded
+        })
+    });
+    exchanges.extend(sorted);
 }

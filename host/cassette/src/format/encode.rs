@@ -4,16 +4,21 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::digest::digest;
 use super::json_writer::JsonWriter;
+use super::place::Place;
 use super::{body_writer, stream_writer};
 use ouli_message::{CodedBody, Exchange, Failure, Fields, Request, Response};
 
 /// Appends one exchange to `out`, as a pretty-printed JSON value with a line end after it.
 ///
-/// `ordinal` counts from 1. `folder` is the path of the folder of stored bodies, relative to the
-/// folder of the cassette: `SESSION.bodies`.
-pub fn encode(out: &mut Vec<u8>, ordinal: u64, exchange: &Exchange, folder: &str) {
+/// The numbers of `place` count from 1. `folder` is the path of the folder of stored bodies,
+/// relative to the folder of the cassette: `SESSION.bodies`.
+pub fn encode(out: &mut Vec<u8>, place: impl Into<Place>, exchange: &Exchange, folder: &str) {
+    let Place { number, before } = place.into();
     let mut writer = JsonWriter::start(out);
-    writer.number("exchange", ordinal);
+    writer.number("exchange", number);
+    if let Some(before) = before {
+        writer.number("before", before);
+    }
     writer.string("endpoint", &exchange.endpoint);
     write_request(&mut writer, &exchange.request, folder);
     if exchange.has_response() {

@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use super::body_reader::ParsedBody;
 use super::failure_reader::FailureMembers;
 use super::field_reader::{FieldList, FieldName, check_content_length};
+use super::place::Place;
 use super::stream_reader::StreamMembers;
 use super::strict_json::{Object, Text};
 use ouli_message::failure::{FailureKind, Phase};
@@ -30,6 +31,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Record<'a> {
 #[serde(deny_unknown_fields)]
 struct Members<'a> {
     exchange: u64,
+    #[serde(default)]
+    before: Option<u64>,
     #[serde(borrow)]
     endpoint: Text<'a>,
     #[serde(borrow)]
@@ -68,9 +71,9 @@ impl Members<'_> {
 }
 
 impl Record<'_> {
-    /// The ordinal, the stored digest, and the exchange. Its bodies are slices of `buffer`, from
+    /// The place, the stored digest, and the exchange. Its bodies are slices of `buffer`, from
     /// which the record was parsed.
-    pub(super) fn into_exchange(self, buffer: &Bytes) -> (u64, Option<String>, Exchange) {
+    pub(super) fn into_exchange(self, buffer: &Bytes) -> (Place, Option<String>, Exchange) {
         let Self(members) = self;
         let Object(request) = members.request;
         let failure = members.failure.map(|failure| failure.0);
@@ -94,7 +97,11 @@ impl Record<'_> {
             tags: members.tags.0,
         };
         let digest = members.digest.map(|text| text.0.into_owned());
-        (members.exchange, digest, exchange)
+        let place = Place {
+            number: members.exchange,
+            before: members.before,
+        };
+        (place, digest, exchange)
     }
 }
 

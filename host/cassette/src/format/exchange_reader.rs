@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::digest::digest;
 use super::exchange_members::Record;
 use super::line_ends;
+use super::place::Place;
 use super::strict_json::Object;
 use ouli_message::Exchange;
 
@@ -17,8 +18,10 @@ pub struct RecordedExchange {
     pub exchange: Exchange,
     /// True if its content differs from the recorded digest, or if its ordinal does not rise.
     pub edited: bool,
-    /// Its number; the gateway counts from 1.
+    /// Its number in the order in which the requests began; the gateway counts from 1.
     pub ordinal: u64,
+    /// Its place in the text.
+    pub place: Place,
 }
 
 /// What a range of a cassette starts with.
@@ -70,10 +73,11 @@ fn restore_line_ends(text: &[u8]) -> Option<RecordedExchange> {
 }
 
 fn verify_record(record: Record<'_>, bytes: &Bytes) -> RecordedExchange {
-    let (ordinal, stored_digest, exchange) = record.into_exchange(bytes);
+    let (place, stored_digest, exchange) = record.into_exchange(bytes);
     RecordedExchange {
         edited: stored_digest.as_deref() != Some(&digest(&exchange)),
         exchange,
-        ordinal,
+        ordinal: place.number,
+        place,
     }
 }

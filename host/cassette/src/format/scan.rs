@@ -12,15 +12,16 @@ use super::line_ends;
 /// Bytes that are read at once. A longer exchange needs more.
 const WINDOW: u64 = 4 << 20;
 
-/// Passes each exchange to `each`. False if the cassette is not all exchanges: then it has to be
-/// decoded as a whole, which tells what cannot be read. `read` returns the bytes of a range.
+/// Passes each exchange to `each`, with its range and the white space before it. False if the
+/// cassette is not all exchanges: then it has to be decoded as a whole, which tells what cannot be
+/// read. `read` returns the bytes of a range.
 ///
 /// # Errors
 /// If `read` fails.
 pub(crate) fn scan(
     size: u64,
     mut read: impl FnMut(Range<u64>) -> io::Result<Vec<u8>>,
-    mut each: impl FnMut(&RecordedExchange),
+    mut each: impl FnMut(&RecordedExchange, Range<u64>),
 ) -> io::Result<bool> {
     let mut window = WINDOW;
     let mut bytes = Bytes::from(read(0..window.min(size))?);
@@ -35,7 +36,7 @@ pub(crate) fn scan(
         let is_last = start + bytes.len() as u64 >= size;
         match parse_exchange(&bytes, at..bytes.len()) {
             ParseResult::Exchange(recorded, end) => {
-                each(&recorded);
+                each(&recorded, start + at as u64..start + end as u64);
                 at = end;
                 window = WINDOW;
                 continue;
@@ -67,7 +68,7 @@ mod tests {
             let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
             Ok(cassette[range].to_vec())
         };
-        let each = |recorded: &RecordedExchange| {
+        let each = |recorded: &RecordedExchange, _: Range<u64>| {
             targets.push(recorded.exchange.request.target.clone());
         };
         let whole = scan(cassette.len() as u64, read, each).unwrap();

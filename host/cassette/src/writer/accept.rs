@@ -5,8 +5,8 @@ use std::path::Path;
 
 use thiserror::Error;
 
-use super::appender::{LockedFile, with_suffix};
 use super::check::{CheckRejection, WriteCheck};
+use super::locked_file::{LockedFile, with_suffix};
 use crate::format::{HEADER, LoadedCassette, RecordedExchange, encode};
 use crate::store::own_suffixes::NEW;
 use crate::store::{CassetteDir, CassetteError, Dir, SessionName};

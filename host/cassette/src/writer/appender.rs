@@ -1,17 +1,16 @@
 //! A cassette that is open for appending: locked, repaired, and extended by complete exchanges
 //! only.
 
-use std::fs::{File, Permissions, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::format::{HEADER, LoadedCassette, RecordedExchange, last_ordinal, scan};
+use super::locked_file::{AppendFile, LockedFile, open_locked, open_parent, with_suffix};
+use super::sorting;
+use crate::format::{HEADER, LoadedCassette};
 use crate::store::{
     self, CassetteDir, CassetteError, Dir, FileStamp, SessionName, own_suffixes, recording_marker,
 };
-
-/// How often opening is repeated if the file is renamed before it is locked.
-const LOCK_ATTEMPTS: usize = 8;
 
 /// A cassette that is open for appending. The lock is on the file itself: no lock file remains, and
 /// the lock follows the file when it is renamed.
@@ -22,119 +21,6 @@ pub(super) struct Appender {
     needs_reopen: bool,
     /// The state of the file after the last write.
     stamp: Option<FileStamp>,
-}
-
-/// The file operations of an appender.
-pub(super) trait AppendFile: Send {
-    /// Appends bytes at the end.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Truncates the file to `size` bytes.
-    fn truncate(&mut self, size: u64) -> io::Result<()>;
-    /// Syncs the file to the disk.
-    fn sync(&mut self) -> io::Result<()>;
-    /// Copies the first `size` bytes to another file.
-    fn copy_to(&mut self, target: &mut File, size: u64) -> io::Result<()>;
-    /// The state of the file; `None` if it is not known.
-    fn stamp(&self) -> Option<FileStamp>;
-}
-
-/// A locked file. Dropping it unlocks the file explicitly, because a child process may inherit the
-/// descriptor for a moment between fork and exec.
-#[derive(Debug)]
-pub(super) struct LockedFile(File);
-
-impl LockedFile {
-    /// Locks the cassette of a session against other writers; `None` if it does not exist.
-    pub(super) fn lock_existing(
-        folder: &CassetteDir,
-        name: &SessionName,
-    ) -> Result<Option<Self>, CassetteError> {
-        let path = folder.cassette_path(name);
-        let parent = path.parent().unwrap_or(folder.root());
-        let dir = Dir::open(folder.root(), parent).map_err(CassetteError::io("open", parent))?;
-        let Some(dir) = dir else {
-            return Ok(None);
-        };
-        match dir
-            .open_read(&path)
-            .map_err(CassetteError::io("open", &path))?
-        {
-            Some(_) => open_locked(&dir, &path).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The size in bytes.
-    pub(super) fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    /// The permissions.
-    pub(super) fn permissions(&self) -> io::Result<Permissions> {
-        Ok(self.0.metadata()?.permissions())
-    }
-
-    /// The size, and the ordinal of the last exchange, if the end is as it was recorded. `None` if
-    /// all of it has to be read.
-    fn whole_end(&self, max_size: u64) -> io::Result<Option<(u64, u64)>> {
-        let size = self.size()?;
-        if size > max_size {
-            return Ok(None);
-        }
-        let ordinal = last_ordinal(size, |range| store::read_range(&self.0, range))?;
-        Ok(ordinal.map(|ordinal| (size, ordinal)))
-    }
-
-    /// The number of exchanges, if there is nothing else and no more than `max_size` bytes.
-    pub(super) fn count_if_whole(&self, max_size: u64) -> io::Result<Option<u64>> {
-        let mut count = 0;
-        let is_whole = scan_file(&self.0, max_size, |_| count += 1)?;
-        Ok(is_whole.then_some(count))
-    }
-
-    /// Reads all of it.
-    pub(super) fn load(
-        &mut self,
-        folder: &CassetteDir,
-        path: &Path,
-    ) -> Result<LoadedCassette, CassetteError> {
-        let rewound = self.0.rewind();
-        rewound.map_err(CassetteError::io("read", path))?;
-        folder.load_file(&self.0, path)
-    }
-}
-
-impl Drop for LockedFile {
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
-}
-
-impl AppendFile for LockedFile {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
-    }
-
-    fn truncate(&mut self, size: u64) -> io::Result<()> {
-        self.0.set_len(size)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn copy_to(&mut self, target: &mut File, size: u64) -> io::Result<()> {
-        self.0.rewind()?;
-        let copied = io::copy(&mut (&self.0).take(size), target)?;
-        match copied == size {
-            true => Ok(()),
-            false => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-
-    fn stamp(&self) -> Option<FileStamp> {
-        FileStamp::of(&self.0).ok()
-    }
 }
 
 impl Appender {
@@ -252,6 +138,24 @@ impl Appender {
         Ok(())
     }
 
+    /// Writes the cassette anew in the order in which its requests began, and goes on there. False
+    /// if it is in that order.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn sort(&mut self, dir: &Dir, path: &Path, max_size: u64) -> io::Result<bool> {
+        let Some(file) = self.file.file() else {
+            return Ok(false);
+        };
+        let Some(sorted) = sorting::rewrite(dir, path, file, max_size)? else {
+            return Ok(false);
+        };
+        self.file_length = sorted.size()?;
+        self.file = Box::new(sorted);
+        self.stamp = self.file.stamp();
+        Ok(true)
+    }
+
     /// True if another program has replaced the file at `path`, or has written to it. What is
     /// appended to a file that was replaced would be lost.
     pub(super) fn was_changed(&self, path: &Path) -> bool {
@@ -276,56 +180,6 @@ impl Appender {
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.file.sync().inspect_err(|_| self.needs_reopen = true)
     }
-}
-
-/// Passes each exchange of a cassette to `each`. False if there is anything else, or if the file
-/// has more than `max_size` bytes.
-pub(super) fn scan_file(
-    file: &File,
-    max_size: u64,
-    each: impl FnMut(&RecordedExchange),
-) -> io::Result<bool> {
-    let size = file.metadata()?.len();
-    match size <= max_size {
-        true => scan(size, |range| store::read_range(file, range), each),
-        false => Ok(false),
-    }
-}
-
-/// Opens the folder of a cassette, or creates it.
-pub(super) fn open_parent(folder: &CassetteDir, path: &Path) -> Result<Dir, CassetteError> {
-    let parent = path.parent().unwrap_or(folder.root());
-    Dir::create(folder.root(), parent).map_err(CassetteError::io("create", parent))
-}
-
-/// Opens and locks a cassette.
-pub(super) fn open_locked(dir: &Dir, path: &Path) -> Result<LockedFile, CassetteError> {
-    let mut owner = None;
-    for _ in 0..LOCK_ATTEMPTS {
-        let file = dir
-            .open_append(path)
-            .map_err(CassetteError::io("open", path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                owner = store::lock_owner(&file);
-                break;
-            }
-            Err(TryLockError::Error(error)) => return Err(CassetteError::io("lock", path)(error)),
-        }
-        let file = LockedFile(file);
-        // Another writer may have renamed the file between open and lock.
-        if dir
-            .is_current(&file.0, path)
-            .map_err(CassetteError::io("read", path))?
-        {
-            return Ok(file);
-        }
-    }
-    Err(CassetteError::Locked {
-        path: path.to_owned(),
-        owner,
-    })
 }
 
 /// Reads all of a cassette and moves a torn tail to `SESSION.jsons.torn`. Returns the length of the
@@ -389,10 +243,4 @@ fn leading_separator(file: &mut File, length: u64) -> io::Result<&'static [u8]> 
     file.seek(SeekFrom::Start(last))?;
     file.read_exact(&mut byte)?;
     Ok(if byte == [b'\n'] { b"" } else { b"\n" })
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

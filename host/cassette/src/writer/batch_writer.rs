@@ -1,17 +1,22 @@
 //! The open cassettes of the writer: stages exchanges, commits them in batches, and syncs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
 use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::appender::{Appender, LockedFile};
-use super::check::WriteCheck;
+use parking_lot::Mutex;
+
+use super::appender::Appender;
+use super::check::{LargeBody, WriteCheck};
 use super::error::WriteError;
-use super::open_cassette::{LargeBody, OpenCassette};
+use super::locked_file::LockedFile;
+use super::open_cassette::OpenCassette;
 use super::options::{SyncPolicy, WriterOptions};
 use super::recording_runs::RecordingRuns;
 use super::request::{Ack, OnUnsynced, WriteRequest};
+use super::start_order::{Numbering, RequestStart};
 use crate::format::body_digest;
 use crate::store::{CassetteDir, CassetteError, SessionName};
 use ouli_message::{Content, Exchange};
@@ -29,13 +34,21 @@ pub(super) struct BatchWriter {
     pub(super) unsynced: UnsyncedReporter,
     /// Cassettes that were closed for others, and the number of their acknowledged exchanges.
     pub(super) closed: HashMap<SessionName, u64>,
+    /// What the numbers of these can be compared with.
+    pub(super) numberings: HashMap<SessionName, Numbering>,
+    /// Cassettes that are not in the order in which their requests began.
+    pub(super) unordered: Unordered,
     /// Locked cassettes that were not written yet.
-    claims: HashMap<SessionName, LockedFile>,
+    pub(super) claims: HashMap<SessionName, LockedFile>,
     pub(super) runs: RecordingRuns,
     /// Cassettes that could not be opened or written, until when they are not reopened, and why.
     /// Opening a cassette reads all of it, which is too slow to repeat for every exchange.
     backoff: HashMap<SessionName, (Instant, WriteError)>,
 }
+
+/// Cassettes that are not in the order in which their requests began. Those that are left when the
+/// writer is closed can be sorted then.
+pub(super) type Unordered = Arc<Mutex<BTreeSet<SessionName>>>;
 
 /// Reports acknowledged exchanges that were not synced to the disk.
 pub(super) struct UnsyncedReporter {
@@ -50,7 +63,7 @@ impl UnsyncedReporter {
         (self.on_unsynced)(name.as_str(), count, error);
     }
 
-    fn report(&mut self, name: &SessionName, (count, error): (u64, WriteError)) {
+    pub(super) fn report(&mut self, name: &SessionName, (count, error): (u64, WriteError)) {
         (self.on_unsynced)(name.as_str(), count, &error);
         self.first_error.get_or_insert(error);
     }
@@ -61,6 +74,7 @@ impl BatchWriter {
         folder: CassetteDir,
         options: WriterOptions,
         on_unsynced: OnUnsynced,
+        unordered: Unordered,
     ) -> Self {
         Self {
             folder,
@@ -73,6 +87,8 @@ impl BatchWriter {
                 first_error: None,
             },
             closed: HashMap::new(),
+            numberings: HashMap::new(),
+            unordered,
             claims: HashMap::new(),
             runs: RecordingRuns::default(),
             backoff: HashMap::new(),
@@ -91,10 +107,16 @@ impl BatchWriter {
             session,
             is_recording,
             exchange,
+            start,
             check,
             completion,
         } = request;
-        match self.stage((&session, is_recording), exchange, &*check) {
+        let staged = self.stage(
+            (&session, is_recording),
+            (exchange, start.as_deref()),
+            &*check,
+        );
+        match staged {
             Ok((cassette, ack)) => cassette.acknowledge_on_commit(completion, ack),
             Err(error) => {
                 if let Ok(name) = SessionName::parse(&session) {
@@ -112,6 +134,9 @@ impl BatchWriter {
         let folder = &self.folder;
         self.open_cassettes.retain(|name, cassette| {
             let committed = cassette.commit(folder, sync_each);
+            if cassette.take_unordered() {
+                self.unordered.lock().insert(name.clone());
+            }
             if cassette.has_lost() {
                 self.runs.fail(name);
             }
@@ -155,46 +180,6 @@ impl BatchWriter {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
         self.open(name.clone(), Appender::rotate)?;
         self.runs.begin(name);
-        Ok(())
-    }
-
-    /// Commits, syncs and closes a cassette.
-    pub(super) fn release(&mut self, session: &str) -> Result<(), WriteError> {
-        let name = SessionName::parse(session).map_err(CassetteError::from)?;
-        self.commit();
-        self.restore_acknowledged();
-        self.count_changed();
-        self.claims.remove(&name);
-        self.closed.remove(&name);
-        let cassette = self.open_cassettes.remove(&name);
-        let outcome = cassette.map_or(Ok(()), |cassette| self.close(&name, cassette));
-        self.runs.end(&self.folder, &name);
-        outcome
-    }
-
-    /// Commits and syncs a cassette, and marks it as complete.
-    pub(super) fn end_run(&mut self, session: &str) -> Result<(), WriteError> {
-        let name = SessionName::parse(session).map_err(CassetteError::from)?;
-        self.commit();
-        self.restore_acknowledged();
-        self.count_changed();
-        if let Some(cassette) = self.open_cassettes.get_mut(&name) {
-            // From now on the user may take the cassette away.
-            cassette.set_acknowledged(0);
-        }
-        let synced = match self.open_cassettes.get_mut(&name) {
-            Some(cassette) => cassette.sync(&self.folder),
-            None => Ok(()),
-        };
-        if let Err(unsynced) = synced {
-            let error = unsynced.1.clone();
-            self.open_cassettes.remove(&name);
-            self.runs.fail(&name);
-            self.unsynced.report(&name, unsynced);
-            self.runs.end(&self.folder, &name);
-            return Err(error);
-        }
-        self.runs.end(&self.folder, &name);
         Ok(())
     }
 
@@ -256,7 +241,7 @@ impl BatchWriter {
     fn stage(
         &mut self,
         (session, is_recording): (&str, bool),
-        mut exchange: Exchange,
+        (mut exchange, start): (Exchange, Option<&RequestStart>),
         check: &dyn WriteCheck,
     ) -> Result<(&mut OpenCassette, Ack), WriteError> {
         let name = SessionName::parse(session).map_err(CassetteError::from)?;
@@ -270,7 +255,8 @@ impl BatchWriter {
         let Some(cassette) = self.open_cassettes.get_mut(&name) else {
             return Err(WriteError::Closed);
         };
-        let ack = cassette.stage((&self.folder, &name), &exchange, &large, check, sync)?;
+        let exchange = (&exchange, start);
+        let ack = cassette.stage((&self.folder, &name), exchange, &large, check, sync)?;
         Ok((cassette, ack))
     }
 
@@ -366,6 +352,9 @@ impl BatchWriter {
         let path = self.folder.cassette_path(&name);
         let mut cassette = OpenCassette::new(appender, path, self.use_counter);
         cassette.set_acknowledged(self.closed.remove(&name).unwrap_or_default());
+        if let Some(numbering) = self.numberings.remove(&name) {
+            cassette.numbering = numbering;
+        }
         self.open_cassettes.insert(name, cassette);
     }
 
@@ -380,13 +369,18 @@ impl BatchWriter {
         if let Some(cassette) = self.open_cassettes.remove(&name) {
             if cassette.acknowledged() > 0 {
                 self.closed.insert(name.clone(), cassette.acknowledged());
+                self.numberings.insert(name.clone(), cassette.numbering);
             }
             // The error was reported.
             let _ = self.close(&name, cassette);
         }
     }
 
-    fn close(&mut self, name: &SessionName, mut cassette: OpenCassette) -> Result<(), WriteError> {
+    pub(super) fn close(
+        &mut self,
+        name: &SessionName,
+        mut cassette: OpenCassette,
+    ) -> Result<(), WriteError> {
         cassette.sync(&self.folder).map_err(|unsynced| {
             let error = unsynced.1.clone();
             self.runs.fail(name);

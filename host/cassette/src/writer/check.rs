@@ -1,7 +1,9 @@
 //! The last check before bytes are written to the disk.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
 use thiserror::Error;
 
 /// Checks bytes before they are written to the disk.
@@ -21,4 +23,26 @@ pub struct CheckRejection {
     pub rule: String,
     /// The reason, for people.
     pub reason: String,
+}
+
+/// A body that is stored as a file: its digest and its content.
+pub(super) type LargeBody = (String, Bytes);
+
+/// Checks the text of an exchange and its large bodies.
+pub(super) fn check_all(
+    check: &dyn WriteCheck,
+    text: &[u8],
+    large: &[LargeBody],
+) -> Result<(), CheckRejection> {
+    let check_all = || {
+        check.check(text)?;
+        large.iter().try_for_each(|(_, bytes)| check.check(bytes))
+    };
+    // A check that panics counts as a rejection.
+    catch_unwind(AssertUnwindSafe(check_all)).unwrap_or_else(|_| {
+        Err(CheckRejection {
+            rule: "check".to_owned(),
+            reason: "the check panicked".to_owned(),
+        })
+    })
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::appender::{AppendFile, Appender};
+use super::appender::Appender;
+use super::locked_file::AppendFile;
 use crate::{FileStamp, HEADER};
 
 /// A file on a disk with limited capacity. Clones share it.
@@ -77,6 +78,10 @@ impl AppendFile for FakeDisk {
     }
 
     fn stamp(&self) -> Option<FileStamp> {
+        None
+    }
+
+    fn file(&self) -> Option<&File> {
         None
     }
 }

@@ -1,16 +1,19 @@
 //! The handle of the writer: it queues commands for the writer's thread.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
 
-use super::batch_writer::BatchWriter;
+use super::batch_writer::{BatchWriter, Unordered};
 use super::completion::Completion;
 use super::error::WriteError;
 use super::options::WriterOptions;
 use super::request::{OnUnsynced, SubmitError, WriteRequest};
+use super::sorting;
+use super::start_order::StartOrder;
 use super::worker::{self, Command};
 use crate::store::CassetteDir;
 
@@ -18,6 +21,8 @@ use crate::store::CassetteDir;
 #[derive(Debug)]
 pub struct Writer {
     commands: SyncSender<Command>,
+    folder: CassetteDir,
+    unordered: Unordered,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -32,14 +37,18 @@ impl Writer {
         on_unsynced: OnUnsynced,
     ) -> io::Result<Self> {
         let (commands, queue) = sync_channel(options.queue.get());
+        let unordered = Unordered::default();
+        let (own_folder, own_unordered) = (folder.clone(), Arc::clone(&unordered));
         let thread = thread::Builder::new()
             .name("cassette-writer".to_owned())
             .spawn(move || {
-                let mut writer = BatchWriter::new(folder, options, on_unsynced);
+                let mut writer = BatchWriter::new(own_folder, options, on_unsynced, own_unordered);
                 worker::run(&queue, &mut writer, options);
             })?;
         Ok(Self {
             commands,
+            folder,
+            unordered,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -91,6 +100,32 @@ impl Writer {
     /// If it cannot be synced.
     pub fn end_run(&self, session: &str) -> Result<(), WriteError> {
         self.send_and_wait(|completion| Command::EndRun(session.to_owned(), completion))
+    }
+
+    /// Writes a cassette anew in the order in which its requests began, after the exchanges that
+    /// were queued before. `current` has the requests that are in progress. A cassette that cannot
+    /// be written anew stays as it is: a reader sorts it.
+    ///
+    /// # Errors
+    /// If it cannot be synced.
+    pub fn put_in_order(
+        &self,
+        session: &str,
+        current: Option<Arc<StartOrder>>,
+    ) -> Result<(), WriteError> {
+        let session = session.to_owned();
+        self.send_and_wait(|completion| Command::PutInOrder(session, current, completion))
+    }
+
+    /// Writes the cassettes anew that are not in the order in which their requests began, once the
+    /// writer is closed. A cassette that cannot be written stays as it is: a reader sorts it.
+    pub fn sort_closed(&self) {
+        let unordered = std::mem::take(&mut *self.unordered.lock());
+        for name in unordered {
+            if let Err(error) = sorting::sort_closed(&self.folder, &name) {
+                sorting::report(&name, &error.into());
+            }
+        }
     }
 
     /// Writes everything that was queued before, and syncs it to the disk.

@@ -7,12 +7,16 @@ mod check;
 mod completion;
 mod error;
 mod handle;
+mod locked_file;
 mod open_cassette;
 mod options;
 mod recording_runs;
 mod removed;
 mod request;
 mod rotation;
+mod run_end;
+mod sorting;
+mod start_order;
 mod worker;
 
 #[cfg(test)]
@@ -27,3 +31,4 @@ pub use error::WriteError;
 pub use handle::Writer;
 pub use options::{SyncPolicy, WriterOptions};
 pub use request::{Ack, OnUnsynced, SubmitError, WriteRequest};
+pub use start_order::{RequestStart, StartOrder};

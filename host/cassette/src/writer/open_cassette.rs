@@ -2,17 +2,16 @@
 
 use std::mem;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use bytes::Bytes;
-
-use super::appender::{Appender, open_parent};
-use super::check::{CheckRejection, WriteCheck};
+use super::appender::Appender;
+use super::check::{LargeBody, WriteCheck, check_all};
 use super::completion::Completion;
 use super::error::WriteError;
+use super::locked_file::open_parent;
 use super::request::Ack;
-use crate::format::encode;
+use super::start_order::{Numbering, RequestStart};
+use crate::format::{Place, encode};
 use crate::store::{self, CassetteDir, CassetteError, SessionName, recording_marker};
 use ouli_message::Exchange;
 
@@ -28,6 +27,10 @@ pub(super) struct OpenCassette {
     acknowledged: u64,
     /// An exchange could not be written.
     has_lost: bool,
+    /// What the numbers of its exchanges can be compared with.
+    pub(super) numbering: Numbering,
+    /// An exchange was appended after one whose request began later.
+    is_unordered: bool,
 }
 
 /// Exchanges that are staged and not yet written.
@@ -46,9 +49,6 @@ struct Unsynced {
     bodies: Vec<PathBuf>,
 }
 
-/// A body that is stored as a file: its digest and its content.
-pub(super) type LargeBody = (String, Bytes);
-
 impl OpenCassette {
     pub(super) fn new(appender: Appender, path: PathBuf, last_used: u64) -> Self {
         Self {
@@ -59,6 +59,8 @@ impl OpenCassette {
             batch: Batch::default(),
             unsynced: Unsynced::default(),
             has_lost: false,
+            numbering: Numbering::next(),
+            is_unordered: false,
         }
     }
 
@@ -71,26 +73,33 @@ impl OpenCassette {
     pub(super) fn stage(
         &mut self,
         (folder, name): (&CassetteDir, &SessionName),
-        exchange: &Exchange,
+        (exchange, request_start): (&Exchange, Option<&RequestStart>),
         large: &[LargeBody],
         check: &dyn WriteCheck,
         sync: bool,
     ) -> Result<Ack, WriteError> {
-        let ordinal = self.appender.next_ordinal() + self.batch.acks.len() as u64;
+        let place = Place {
+            number: self.appender.next_ordinal() + self.batch.acks.len() as u64,
+            before: request_start.and_then(|it| it.before(self.numbering)),
+        };
         let start = self.batch.text.len();
         let bodies = store::bodies_of(&self.path);
         let bodies = bodies.file_name().unwrap_or_default().to_string_lossy();
-        encode(&mut self.batch.text, ordinal, exchange, &bodies);
+        encode(&mut self.batch.text, place, exchange, &bodies);
         let encoded = &self.batch.text[start..];
         let bytes = encoded.len() as u64;
-        check_all(check, encoded, large)
+        let stored = check_all(check, encoded, large)
+            .map_err(WriteError::Refused)
             .and_then(|()| self.store_bodies(folder, name, large, sync))
-            .map(|stored| Ack {
-                ordinal,
-                bytes: bytes + stored,
-                stamp: None,
-            })
-            .inspect_err(|_| self.batch.text.truncate(start))
+            .inspect_err(|_| self.batch.text.truncate(start))?;
+        if let Some(request_start) = request_start {
+            request_start.written(self.numbering, place.number);
+        }
+        Ok(Ack {
+            place,
+            bytes: bytes + stored,
+            stamp: None,
+        })
     }
 
     /// Calls the completion of a staged exchange once the batch is committed.
@@ -148,6 +157,7 @@ impl OpenCassette {
                     self.unsynced.bodies.extend(new_bodies);
                 }
                 self.acknowledged += count;
+                self.is_unordered |= acks.iter().any(|(_, ack)| ack.place.before.is_some());
                 let stamp = self.appender.stamp();
                 for (completion, ack) in acks {
                     completion.complete(Ok(Ack { stamp, ..ack }));
@@ -156,6 +166,7 @@ impl OpenCassette {
             }
             Err(error) => {
                 self.has_lost = true;
+                self.numbering = Numbering::next();
                 store::remove_bodies(folder, new_bodies.into_iter());
                 let error = WriteError::from(CassetteError::io("write", &self.path)(error));
                 for (completion, _) in acks {
@@ -173,6 +184,7 @@ impl OpenCassette {
     pub(super) fn refuse_staged(&mut self, folder: &CassetteDir, error: &WriteError) {
         let batch = mem::take(&mut self.batch);
         self.has_lost = true;
+        self.numbering = Numbering::next();
         store::remove_bodies(folder, batch.new_bodies.into_iter());
         for (completion, _) in batch.acks {
             completion.complete(Err(error.clone()));
@@ -225,6 +237,25 @@ impl OpenCassette {
         Ok(folder.count_without_bodies(name.as_str()))
     }
 
+    /// True if an exchange was appended after one whose request began later. It is told once.
+    pub(super) fn take_unordered(&mut self) -> bool {
+        mem::take(&mut self.is_unordered)
+    }
+
+    /// Writes the cassette anew in the order in which its requests began.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn sort(&mut self, folder: &CassetteDir) -> Result<(), WriteError> {
+        let failed = CassetteError::io("sort", &self.path);
+        let dir = open_parent(folder, &self.path)?;
+        let sorted = self.appender.sort(&dir, &self.path, folder.max_file_size());
+        if sorted.map_err(failed)? {
+            self.numbering = Numbering::next();
+        }
+        Ok(())
+    }
+
     /// True once an exchange could not be written.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost
@@ -263,30 +294,16 @@ impl OpenCassette {
     }
 }
 
-fn check_all(check: &dyn WriteCheck, text: &[u8], large: &[LargeBody]) -> Result<(), WriteError> {
-    let check_all = || {
-        check.check(text)?;
-        large.iter().try_for_each(|(_, bytes)| check.check(bytes))
-    };
-    // A check that panics counts as a rejection.
-    catch_unwind(AssertUnwindSafe(check_all))
-        .unwrap_or_else(|_| {
-            Err(CheckRejection {
-                rule: "check".to_owned(),
-                reason: "the check panicked".to_owned(),
-            })
-        })
-        .map_err(WriteError::Refused)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, sync_channel};
 
+    use bytes::Bytes;
     use tempfile::tempdir;
 
     use super::*;
     use crate::test_exchanges::{self, sample};
+    use crate::writer::check::CheckRejection;
     use crate::writer::fake_disk::FakeDisk;
     use crate::{HEADER, decode};
     use ouli_message::error_chain::error_chain;
@@ -362,7 +379,7 @@ mod tests {
         disk.change(|state| state.capacity = usize::MAX);
         let outcome = stage(&mut cassette, &folder);
         assert!(cassette.commit(&folder, false).is_ok());
-        assert_eq!(outcome.recv().unwrap().unwrap().ordinal, 1);
+        assert_eq!(outcome.recv().unwrap().unwrap().place, Place::from(1));
         assert_eq!(disk.bytes(), test_exchanges::cassette(&[sample(1)]));
     }
 
@@ -370,7 +387,7 @@ mod tests {
 
     fn stage(cassette: &mut OpenCassette, folder: &CassetteDir) -> Receiver<Outcome> {
         let name = SessionName::parse("name").unwrap();
-        let ack = cassette.stage((folder, &name), &sample(1), &[], &AcceptAll, false);
+        let ack = cassette.stage((folder, &name), (&sample(1), None), &[], &AcceptAll, false);
         let (sender, outcome) = sync_channel(1);
         let completion = Completion::new(move |outcome| sender.send(outcome).unwrap());
         cassette.acknowledge_on_commit(completion, ack.unwrap());

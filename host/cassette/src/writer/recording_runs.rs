@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::appender::open_parent;
+use super::locked_file::open_parent;
 use super::rotation;
 use crate::store::{CassetteDir, CassetteError, SessionName, recording_marker};
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::check::WriteCheck;
 use super::completion::Completion;
 use super::error::WriteError;
+use super::start_order::RequestStart;
+use crate::format::Place;
 use crate::store::FileStamp;
 use ouli_message::Exchange;
 
@@ -17,6 +19,8 @@ pub struct WriteRequest {
     pub is_recording: bool,
     /// The exchange, already redacted.
     pub exchange: Exchange,
+    /// When its request began; `None` if the order in which exchanges are written is theirs.
+    pub start: Option<Arc<RequestStart>>,
     /// Checks every byte that is written for the exchange.
     pub check: Arc<dyn WriteCheck>,
     /// Called once, from the writer's thread.
@@ -35,8 +39,8 @@ pub enum SubmitError {
 /// The acknowledgement of a written exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ack {
-    /// The exchange's number in its cassette.
-    pub ordinal: u64,
+    /// The exchange's place in its cassette.
+    pub place: Place,
     /// The bytes that were written: the exchange, and stored bodies that are new.
     pub bytes: u64,
     /// The state of the cassette after the write; a later change is of another program.

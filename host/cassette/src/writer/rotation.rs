@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::appender::{
-    Appender, LockedFile, open_locked, open_parent, save_torn_tail, scan_file, with_suffix,
-};
+use super::appender::{Appender, save_torn_tail};
+use super::locked_file::{LockedFile, open_locked, open_parent, scan_file, with_suffix};
 use crate::format::{FormatError, HEADER, LoadedCassette};
 use crate::store::own_suffixes::{INCOMPLETE, PREVIOUS};
 use crate::store::{self, CassetteDir, CassetteError, Dir, SessionName, recording_marker};

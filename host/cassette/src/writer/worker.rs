@@ -1,12 +1,14 @@
 //! The loop of the writer's thread: it takes commands from the queue and writes them in batches.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use super::batch_writer::BatchWriter;
 use super::completion::Completion;
 use super::options::WriterOptions;
 use super::request::WriteRequest;
+use super::start_order::StartOrder;
 use ouli_message::Content;
 
 /// The thread panics while it writes to a session of this name.
@@ -20,6 +22,7 @@ pub(super) enum Command {
     Rotate(String, Completion<()>),
     Release(String, Completion<()>),
     EndRun(String, Completion<()>),
+    PutInOrder(String, Option<Arc<StartOrder>>, Completion<()>),
     Flush(Completion<()>),
     Close(Completion<()>),
 }
@@ -77,6 +80,9 @@ fn handle_all(
                 }
                 Command::EndRun(session, completion) => {
                     completion.complete(writer.end_run(&session));
+                }
+                Command::PutInOrder(session, current, completion) => {
+                    completion.complete(writer.put_in_order(&session, current.as_deref()));
                 }
                 Command::Flush(completion) => completion.complete(writer.flush()),
                 Command::Close(completion) => *phase = Phase::Closing(completion),

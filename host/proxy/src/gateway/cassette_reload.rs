@@ -28,7 +28,14 @@ impl GatewayState {
 
     /// Closes the sessions that nobody uses, and releases the cassettes of forgotten ones.
     pub(super) fn close_idle_sessions(&self) {
-        self.shared.sessions.close_idle();
+        let sessions = &self.shared.sessions;
+        sessions.close_idle();
+        for name in sessions.take_unordered() {
+            let current = sessions.find(&name);
+            let current = current.map(|it| Arc::clone(it.start_order()));
+            // A failed sync is counted.
+            let _ = self.writer.put_in_order(&name, current);
+        }
         for name in self.shared.sessions.take_forgotten() {
             // A session that began anew under the name has the cassette.
             if self.shared.sessions.find(&name).is_none() {

@@ -43,8 +43,10 @@ impl Saving {
                 return;
             }
         }
-        match deadline.run(move || writer.close()) {
-            Some(Ok(())) => {}
+        let closed = Arc::clone(&writer);
+        match deadline.run(move || closed.close()) {
+            // Nothing is lost if there is no time for it: a reader sorts what it reads.
+            Some(Ok(())) => drop(deadline.run(move || writer.sort_closed())),
             Some(Err(error)) => count_last_recordings(counters, &error.to_string()),
             None => count_last_recordings(counters, "the disk is too slow"),
         }

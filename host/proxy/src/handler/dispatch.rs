@@ -103,6 +103,7 @@ impl RequestHandler {
                 trace: RequestTrace::default(),
                 interim: None,
                 guard: None,
+                start: None,
             };
             replay::warm_up(&context).await;
         }
@@ -250,6 +251,11 @@ impl RequestHandler {
                 (Arc::clone(session.name()), session)
             }
         };
+        // The order of recorded exchanges is that in which requests get here.
+        let start = match endpoint.configured.mode {
+            Mode::Record | Mode::Auto => Some(Arc::new(session.start_order().begin())),
+            Mode::Replay | Mode::Passthrough => None,
+        };
         trace.select(name, session.secrets(), &selected.target);
         let is_forwarded = endpoint.configured.mode != Mode::Replay;
         Ok(RequestContext {
@@ -261,6 +267,7 @@ impl RequestHandler {
             preserved_authority,
             trace: trace.clone(),
             guard: Some(Cow::Borrowed(guard)),
+            start,
             interim: is_forwarded.then(|| guard.interim_sender()).flatten(),
         })
     }

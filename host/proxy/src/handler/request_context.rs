@@ -14,6 +14,7 @@ use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
 use crate::session::{Index, MemoryReservation, Session, WORK_MEMORY};
+use ouli_cassette::RequestStart;
 use ouli_config::Mode;
 use ouli_net::http::connection_login;
 use ouli_net::server::{InterimSender, RequestGuard};
@@ -32,6 +33,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) trace: RequestTrace,
     /// Sends interim responses to the client.
     pub(crate) interim: Option<InterimSender>,
+    /// When the request began, if it may be recorded.
+    pub(crate) start: Option<Arc<RequestStart>>,
     /// The client's connection; none if there is no client.
     pub(crate) guard: Option<Cow<'a, RequestGuard>>,
 }
@@ -48,6 +51,7 @@ impl RequestContext<'_> {
             preserved_authority: self.preserved_authority.clone(),
             trace: self.trace.clone(),
             interim: self.interim.clone(),
+            start: self.start.clone(),
             guard: self.guard.as_deref().cloned().map(Cow::Owned),
         }
     }

@@ -85,7 +85,10 @@ impl SessionPage {
         // Later, the page says what is known.
         let written = tokio::time::timeout(limit, session.wait_for_writes()).await;
         if is_mark && written.is_ok() {
-            shared.recorder.end_run(Arc::clone(&session)).await;
+            let current = shared.sessions.find(session.name());
+            let current = current.map(|it| Arc::clone(it.start_order()));
+            let ended = Arc::clone(&session);
+            shared.recorder.end_run(ended, current).await;
         }
         let mut text = serde_json::to_string_pretty(&report(shared, &session))
             .map_err(|error| ExchangeError::Internal(error.to_string()))?;
@@ -105,6 +108,10 @@ async fn mark(shared: &SharedState, name: &str) -> Result<Arc<Session>, Exchange
         let loads = &shared.session_loads;
         let _ = loads.run(move || sessions.load(&session, strict)).await?;
     }
+    // What ends until then keeps its place among the requests of the run.
+    let limit = shared.snapshot.load().config.limits.recorder_queue_timeout;
+    let _ = tokio::time::timeout(limit, session.wait_for_writes()).await;
+    drop(session);
     Ok(shared.sessions.begin_run(name)?)
 }
 

@@ -12,6 +12,7 @@ use crate::handler::{AccessOutcome, RequestContext, RequestTrace, SharedState};
 use crate::session::{
     CapturedExchange, Outcome, RecordJob, RecorderHandle, Session, StreamCapture, StreamKind,
 };
+use ouli_cassette::RequestStart;
 use ouli_config::{Defect, OnRecorderFull};
 use ouli_message::failure::FailureKind;
 use ouli_message::stream::Ending;
@@ -24,6 +25,8 @@ pub(crate) struct PendingExchange {
     shared: Arc<SharedState>,
     trace: RequestTrace,
     session: Arc<Session>,
+    /// When the request began.
+    start: Option<Arc<RequestStart>>,
     /// The exchange is appended to the cassette, and this key is pending until it is written.
     key: Option<u128>,
     endpoint: String,
@@ -52,6 +55,7 @@ impl PendingExchange {
             shared: Arc::clone(&context.handler.shared),
             trace: context.trace.clone(),
             session: Arc::clone(&context.session),
+            start: context.start.clone(),
             key,
             endpoint: context.endpoint.name.to_string(),
             request,
@@ -221,6 +225,7 @@ impl PendingExchange {
                 failure: self.failure,
             },
             plugins: self.plugins,
+            start: self.start,
             guard: self.guard,
             append: pending_key.is_some(),
             pending_key,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::session_memory::IndexReservation;
-use ouli_cassette::RecordedExchange;
+use ouli_cassette::{Place, RecordedExchange};
 use ouli_message::stream::{Message, Payload, Protocol, Side, StreamContent};
 use ouli_message::{Exchange, Failure, Request, Response, Stream};
 
@@ -13,6 +13,8 @@ use ouli_message::{Exchange, Failure, Request, Response, Stream};
 pub struct Entry {
     /// Its number in the cassette, from 1.
     pub ordinal: u64,
+    /// Its place in the text of the cassette.
+    pub(super) place: Place,
     /// Name of the endpoint that received the request.
     pub endpoint: String,
     /// The request, redacted.
@@ -33,9 +35,11 @@ pub struct Entry {
 
 impl Entry {
     /// An exchange that was not replayed yet.
-    pub fn new(ordinal: u64, exchange: Exchange) -> Self {
+    pub fn new(place: impl Into<Place>, exchange: Exchange) -> Self {
+        let place = place.into();
         Self {
-            ordinal,
+            ordinal: place.number,
+            place,
             endpoint: exchange.endpoint,
             request: Arc::new(exchange.request),
             response: exchange.response,
@@ -54,20 +58,21 @@ impl Entry {
             recorded.exchange.response.coded.forget_exact();
         }
         Self {
+            ordinal: recorded.ordinal,
             memory: Some(Arc::clone(memory)),
-            ..Self::new(recorded.ordinal, recorded.exchange)
+            ..Self::new(recorded.place, recorded.exchange)
         }
     }
 
     /// An exchange that was recorded in this process, so it does not count as unused.
     pub(super) fn just_recorded(
-        ordinal: u64,
+        place: Place,
         exchange: Exchange,
         memory: IndexReservation,
     ) -> Self {
         Self {
             memory: Some(Arc::new(memory)),
-            ..Self::new(ordinal, exchange).not_unused()
+            ..Self::new(place, exchange).not_unused()
         }
     }
 
@@ -81,6 +86,7 @@ impl Entry {
     pub(super) fn rewound(&self) -> Self {
         Self {
             ordinal: self.ordinal,
+            place: self.place,
             endpoint: self.endpoint.clone(),
             request: Arc::clone(&self.request),
             response: self.response.clone(),
@@ -89,6 +95,14 @@ impl Entry {
             replays: AtomicU64::new(0),
             total_replays: Arc::clone(&self.total_replays),
             memory: self.memory.clone(),
+        }
+    }
+
+    /// The same exchange, which was not replayed, with another number.
+    pub(super) fn renumbered(&self, ordinal: u64) -> Self {
+        Self {
+            ordinal,
+            ..self.rewound()
         }
     }
 

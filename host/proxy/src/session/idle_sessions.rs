@@ -50,6 +50,12 @@ impl Sessions {
         std::mem::take(&mut self.forgotten.lock())
     }
 
+    /// Takes the names of the closed sessions whose cassettes may have to be put into the order in
+    /// which the requests began.
+    pub(crate) fn take_unordered(&self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.unordered.lock())
+    }
+
     /// Removes at most `max` of the sessions that were used before `last_used` and that nothing
     /// refers to, the least recently used first. They are known as closed from now on.
     pub(super) fn remove_idle(
@@ -106,6 +112,9 @@ impl Sessions {
                 continue;
             };
             let last_used = session.last_used();
+            if session.start_order().is_unordered() {
+                self.unordered.lock().push(Arc::clone(&name));
+            }
             // Without a lock: it takes long for a large cassette.
             session.compact_secrets();
             let compact = session.to_closed();

@@ -6,6 +6,7 @@ use super::captured_exchange::CapturedExchange;
 use super::memory_budget::MemoryReservation;
 use super::pending_writes::{PendingKey, UnwrittenExchange};
 use super::recorder_handle::RecorderHandle;
+use ouli_cassette::RequestStart;
 use ouli_plugin::Plugins;
 use ouli_redaction::Guard;
 
@@ -17,6 +18,8 @@ pub struct RecordJob {
     pub captured: CapturedExchange,
     /// The generation of plugins that handled the request.
     pub plugins: Arc<Plugins>,
+    /// When the request began.
+    pub start: Option<Arc<RequestStart>>,
     /// The last check before the disk.
     pub guard: Arc<Guard>,
     /// True if exchanges are appended to the existing cassette and can be replayed at once; false

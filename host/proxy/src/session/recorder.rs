@@ -1,7 +1,7 @@
 //! The recorder's thread and its queue.
 //!
-//! One thread processes exchanges in the order in which they ended, so that the same traffic gives
-//! the same cassette, and so that threads that serve clients never wait for redaction or the disk.
+//! One thread processes exchanges in the order in which they ended, so that threads that serve
+//! clients never wait for redaction or the disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use super::record_job::RecordJob;
 use super::recorder_limits::RecorderLimits;
 use super::recorder_worker::RecorderWorker;
 use super::session_state::Session;
-use ouli_cassette::Writer;
+use ouli_cassette::{StartOrder, Writer};
 use ouli_message::error_chain::error_chain;
 
 /// The sender of the queue. Clones feed the same thread.
@@ -89,16 +89,23 @@ impl Recorder {
         self.is_abandoned.store(true, Ordering::Release);
     }
 
-    /// Marks the cassette that a run recorded as complete, once its exchanges are on the disk. Does
-    /// nothing if the run recorded none, or if a later run has started a new cassette.
-    pub(crate) async fn end_run(&self, session: Arc<Session>) {
+    /// Marks the cassette that a run recorded as complete, once its exchanges are on the disk, and
+    /// puts it into the order in which the requests began. Of a run that appended to a cassette,
+    /// only the order is left; `current` has the requests of the run after it. Does nothing if a
+    /// later run has started a new cassette.
+    pub(crate) async fn end_run(&self, session: Arc<Session>, current: Option<Arc<StartOrder>>) {
         let writer = Arc::clone(&self.writer);
         let ended = tokio::task::spawn_blocking(move || {
             // Held so that no later run starts its cassette meanwhile.
             let _rotation = session.all_runs.rotation.lock();
-            if session.all_runs.rotated_by.load(Ordering::Acquire) == session.run()
-                && let Err(error) = writer.end_run(session.name())
-            {
+            let ended = match session.all_runs.rotated_by.load(Ordering::Acquire) {
+                0 if session.start_order().is_unordered() => {
+                    writer.put_in_order(session.name(), current)
+                }
+                run if run == session.run() => writer.end_run(session.name()),
+                _ => Ok(()),
+            };
+            if let Err(error) = ended {
                 let error = error_chain(&error);
                 tracing::error!(session = &**session.name(), "cannot end the run: {error}");
             }
@@ -151,6 +158,7 @@ mod tests {
                 failure: None,
             },
             plugins: Arc::new(Plugins::new(Vec::new(), &[], Schema::default()).unwrap()),
+            start: None,
             guard: Arc::new(Guard::new(&[])),
             append: true,
             pending_key: Some(session.begin_writing(key)),

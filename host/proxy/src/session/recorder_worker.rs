@@ -101,6 +101,7 @@ impl<'a> RecorderWorker<'a> {
             session: session.name().to_string(),
             is_recording: !job.append,
             exchange,
+            start: job.start,
             check: Arc::new(check),
             completion,
         });
@@ -198,7 +199,7 @@ impl PendingWrite {
                 session.all_runs.set_stamp(ack.stamp);
                 if let Some(exchange) = self.replayable {
                     let exchange = stored_bodies::refer_to(exchange, inline_body);
-                    session.keep_recorded(ack.ordinal, exchange);
+                    session.keep_recorded(ack.place, exchange);
                 }
                 if self.failed {
                     Outcome::RecordedFailure

@@ -48,6 +48,9 @@ pub struct Sessions {
     pub(super) opening: Semaphore,
     /// Sessions that are forgotten, and whose cassettes are still open for writing.
     pub(super) forgotten: Mutex<Vec<Arc<str>>>,
+    /// Sessions that were closed, and in whose last runs exchanges did not end in the order in
+    /// which their requests began.
+    pub(super) unordered: Mutex<Vec<Arc<str>>>,
 }
 
 /// What a reload changes.
@@ -100,6 +103,7 @@ impl Sessions {
             full_until: AtomicU64::default(),
             opening: Semaphore::new(1),
             forgotten: Mutex::default(),
+            unordered: Mutex::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use super::closed_exchanges::ClosedExchanges;
 use super::entry::Entry;
 use super::exchange_memory::exchange_bytes;
 use super::session_state::{Contents, Run, Session};
-use ouli_cassette::LoadedCassette;
+use ouli_cassette::{LoadedCassette, Place};
 use ouli_config::ByteSize;
 use ouli_message::Exchange;
 
@@ -27,6 +27,7 @@ impl Session {
             return None;
         }
         self.all_runs.keep_damage(self.damage());
+        self.start_order().end();
         let run = Run::new(self.run() + 1, &self.all_runs);
         if let Some(known) = self.exchanges_with_unkept() {
             // The cassette is read again.
@@ -122,13 +123,14 @@ impl Session {
 
     /// Keeps an exchange that this run recorded, as far as there is memory. Later runs can replay
     /// it.
-    pub(super) fn keep_recorded(&self, ordinal: u64, exchange: Exchange) {
+    pub(super) fn keep_recorded(&self, place: Place, exchange: Exchange) {
         let memory = &self.all_runs.memory;
         let has_room = !self.entries.has_unkept();
         let reserved = has_room.then(|| memory.reserve(exchange_bytes(&exchange)));
         if let Some(Ok(reserved)) = reserved {
-            return self.add_recorded(Entry::just_recorded(ordinal, exchange, reserved));
+            return self.add_recorded(Entry::just_recorded(place, exchange, reserved));
         }
+        let ordinal = place.number;
         self.entries.leave_out(ordinal);
         if has_room {
             tracing::warn!(
@@ -181,7 +183,7 @@ mod tests {
         assert_eq!(latest.run(), 101);
         // The first, the held one, the latest, and the one before it that is not swept yet.
         assert!(first.all_runs.lineage.lock().live_count() <= 4);
-        first.keep_recorded(1, exchange());
+        first.keep_recorded(1.into(), exchange());
         assert_eq!((first.len(), held[0].len(), latest.len()), (0, 1, 1));
         assert_eq!(first.exchange_count(), 1);
         // It is replayed once to each run.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, RwLock};
 
 use super::entry::Entry;
+use ouli_cassette::start_order;
 
 /// The exchanges of one run.
 pub(super) struct RunEntries {
@@ -100,9 +101,18 @@ impl RunEntries {
         self.replayable.write().add(Arc::new(entry));
     }
 
-    /// The exchanges that the run recorded.
+    /// The exchanges that the run recorded, in the order in which their requests began and with the
+    /// numbers that they have in it.
     pub(super) fn recorded(&self) -> Vec<Arc<Entry>> {
-        self.recorded.lock().clone()
+        let mut recorded = self.recorded.lock().clone();
+        recorded.sort_by_key(|entry| entry.place.number);
+        let places: Vec<_> = recorded.iter().map(|entry| entry.place).collect();
+        let Some(order) = start_order(&places) else {
+            return recorded;
+        };
+        let sorted = order.into_iter().zip(places);
+        let sorted = sorted.map(|(at, place)| recorded[at].renumbered(place.number));
+        sorted.map(Arc::new).collect()
     }
 
     /// The number of exchanges that the run recorded.
@@ -117,14 +127,18 @@ impl RunEntries {
         unkept.count += 1;
     }
 
-    /// The number of the first exchange that is not kept.
+    /// The number from which on the run recorded all exchanges, if some of them are not kept. The
+    /// order of their requests is known once the cassette is read.
     pub(super) fn unkept_from(&self) -> Option<u64> {
-        self.unkept.lock().from
+        let unkept = self.unkept.lock().from?;
+        let recorded = self.recorded.lock();
+        let kept = recorded.iter().map(|entry| entry.place.number);
+        Some(kept.min().map_or(unkept, |kept| kept.min(unkept)))
     }
 
     /// True if an exchange of the run is not kept.
     pub(super) fn has_unkept(&self) -> bool {
-        self.unkept_from().is_some()
+        self.unkept.lock().from.is_some()
     }
 
     /// True if the run recorded this exchange and does not keep it.

@@ -18,6 +18,7 @@ use super::log_throttle::LogThrottle;
 use super::pending_writes::{PendingKey, UnwrittenCount, UnwrittenExchange};
 use super::run_entries::RunEntries;
 use super::session_memory::SessionMemory;
+use ouli_cassette::StartOrder;
 use ouli_redaction::Secrets;
 
 /// One run of a session. It outlives reloads of the configuration and the plugins. A mark, and a
@@ -49,6 +50,7 @@ pub(super) struct Run {
     pub(super) number: u64,
     counters: Arc<Counters>,
     unwritten: Arc<UnwrittenCount>,
+    start_order: Arc<StartOrder>,
 }
 
 impl Run {
@@ -57,6 +59,7 @@ impl Run {
             number,
             counters: Arc::new(Counters::of_run(&all_runs.total)),
             unwritten: Arc::default(),
+            start_order: Arc::default(),
         }
     }
 }
@@ -273,6 +276,11 @@ impl Session {
     pub fn unwritten_exchange(&self) -> UnwrittenExchange {
         let counts = [&self.run.unwritten, &self.all_runs.unwritten];
         UnwrittenExchange::new(counts.map(Arc::clone))
+    }
+
+    /// The order in which the requests of this run began.
+    pub(crate) fn start_order(&self) -> &Arc<StartOrder> {
+        &self.run.start_order
     }
 
     /// The number of complete exchanges of all runs on which there is no verdict yet.

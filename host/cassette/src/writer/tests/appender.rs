@@ -11,7 +11,7 @@ use super::{OPTIONS, WordCheck, request};
 use crate::store::{CassetteDir, CassetteError, SessionName};
 use crate::test_exchanges::{cassette, sample, text};
 use crate::writer::appender::Appender;
-use crate::writer::batch_writer::BatchWriter;
+use crate::writer::batch_writer::{BatchWriter, Unordered};
 use crate::writer::fake_disk::FakeDisk;
 use crate::{HEADER, body_digest, encode};
 use ouli_message::Content;
@@ -128,7 +128,12 @@ fn rotation_keeps_the_previous_cassette() {
 
 /// A writer, as one process has it, that records these samples.
 fn record(folder: &CassetteDir, samples: &[u64], can_write: bool) -> BatchWriter {
-    let mut writer = BatchWriter::new(folder.clone(), OPTIONS, Box::new(|_, _, _| {}));
+    let mut writer = BatchWriter::new(
+        folder.clone(),
+        OPTIONS,
+        Box::new(|_, _, _| {}),
+        Unordered::default(),
+    );
     writer.rotate("x").unwrap();
     for number in samples {
         let check = Arc::new(WordCheck::default());
@@ -213,7 +218,7 @@ fn a_cassette_that_was_replaced_is_opened_again() {
         let (request, outcome) = request("x", sample(number), Arc::new(WordCheck::default()));
         writer.add(request);
         writer.commit();
-        assert_eq!(outcome.recv().unwrap().unwrap().ordinal, number);
+        assert_eq!(outcome.recv().unwrap().unwrap().place.number, number);
         assert_eq!(fs::read(&path).unwrap(), cassette(&all));
         drop(outcome);
     }

@@ -95,6 +95,7 @@ fn request(
     (
         WriteRequest {
             is_recording: false,
+            start: None,
             session,
             exchange,
             check,

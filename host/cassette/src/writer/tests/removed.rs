@@ -53,6 +53,7 @@ impl Fixture {
         let (request, outcome) = request(session, exchange, Arc::new(WordCheck::default()));
         self.writer.submit(WriteRequest {
             is_recording,
+            start: None,
             ..request
         });
         outcome.recv().unwrap().unwrap();

@@ -25,7 +25,7 @@ fn exchanges_are_written_in_order_under_every_policy() {
         let fixture = writer_fixture(WriterOptions { sync, ..OPTIONS });
         let outcomes: Vec<_> = (1..=20).map(|it| fixture.submit("x", sample(it))).collect();
         for (ordinal, outcome) in (1..).zip(outcomes) {
-            assert_eq!(outcome.recv().unwrap().unwrap().ordinal, ordinal);
+            assert_eq!(outcome.recv().unwrap().unwrap().place.number, ordinal);
         }
         fixture.writer.flush().unwrap();
         let all: Vec<_> = (1..=20).map(sample).collect();
@@ -65,7 +65,7 @@ fn a_panic_fails_what_was_staged_and_the_next_exchange_is_written() {
         assert!(matches!(outcome, Err(WriteError::Failed)), "{outcome:?}");
     }
     let next = fixture.submit("x", sample(5)).recv().unwrap();
-    assert_eq!(next.unwrap().ordinal, 2);
+    assert_eq!(next.unwrap().place.number, 2);
     // Whoever waits for the thread is answered, at the end too.
     fixture.writer.flush().unwrap();
     let last = fixture.submit(PANIC, sample(6));
@@ -95,7 +95,7 @@ fn a_rejected_exchange_leaves_no_files() {
     for outcome in &outcomes[1..4] {
         assert!(matches!(outcome, Err(WriteError::Refused(_))));
     }
-    assert_eq!(outcomes[4].as_ref().unwrap().ordinal, 2);
+    assert_eq!(outcomes[4].as_ref().unwrap().place.number, 2);
     fixture.writer.close().unwrap();
     let loaded = fixture.load("x");
     assert_eq!(loaded.exchanges[1].exchange, sample(4));
@@ -169,7 +169,7 @@ fn an_error_of_one_exchange_does_not_affect_the_next() {
             "{outcome:?}"
         );
     }
-    assert_eq!(outcomes[3].as_ref().unwrap().ordinal, 1);
+    assert_eq!(outcomes[3].as_ref().unwrap().place.number, 1);
     fixture.writer.close().unwrap();
     assert_eq!(fixture.load("x").exchanges[0].exchange, sample(2));
 }
@@ -227,6 +227,7 @@ fn after_close_every_completion_is_called() {
     });
     fixture.writer.submit(WriteRequest {
         is_recording: false,
+        start: None,
         completion: Completion::new(|_| panic!("in a completion")),
         ..request("x", sample(9), Arc::clone(&fixture.check)).0
     });

@@ -46,7 +46,7 @@ fn large_messages_are_stored_once() {
     );
     assert_eq!(count_body_files(&fixture), 1);
     let again = fixture.submit("x", found.clone()).recv().unwrap();
-    assert_eq!(again.unwrap().ordinal, 3);
+    assert_eq!(again.unwrap().place.number, 3);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_rejected_message_leaves_no_files() {
     assert!(matches!(outcomes[0], Err(WriteError::Refused(_))));
     assert!(matches!(outcomes[1], Err(WriteError::Refused(_))));
     assert!(matches!(outcomes[2], Err(WriteError::Cassette(_))));
-    assert_eq!(outcomes[3].as_ref().unwrap().ordinal, 1);
+    assert_eq!(outcomes[3].as_ref().unwrap().place.number, 1);
     fixture.writer.close().unwrap();
     assert_eq!(fixture.load("x").exchanges[0].exchange, conversation(1));
     assert!(!fixture.folder.root().join("x.bodies").exists());

@@ -1,0 +1,90 @@
+//! The end of a run: its cassette is synced, and put into the order in which the requests began.
+
+use super::batch_writer::BatchWriter;
+use super::error::WriteError;
+use super::sorting;
+use super::start_order::StartOrder;
+use crate::store::{CassetteError, SessionName};
+
+impl BatchWriter {
+    /// Commits, syncs and closes a cassette.
+    pub(super) fn release(&mut self, session: &str) -> Result<(), WriteError> {
+        let name = SessionName::parse(session).map_err(CassetteError::from)?;
+        self.commit();
+        self.restore_acknowledged();
+        self.count_changed();
+        self.claims.remove(&name);
+        self.closed.remove(&name);
+        self.numberings.remove(&name);
+        self.sort(&name);
+        let cassette = self.open_cassettes.remove(&name);
+        let outcome = cassette.map_or(Ok(()), |cassette| self.close(&name, cassette));
+        self.runs.end(&self.folder, &name);
+        outcome
+    }
+
+    /// Commits and syncs a cassette, and marks it as complete.
+    pub(super) fn end_run(&mut self, session: &str) -> Result<(), WriteError> {
+        let name = SessionName::parse(session).map_err(CassetteError::from)?;
+        self.commit();
+        self.restore_acknowledged();
+        self.count_changed();
+        if let Some(cassette) = self.open_cassettes.get_mut(&name) {
+            // From now on the user may take the cassette away.
+            cassette.set_acknowledged(0);
+        }
+        let synced = self.sync_one(&name);
+        if synced.is_ok() {
+            self.sort(&name);
+        }
+        self.runs.end(&self.folder, &name);
+        synced
+    }
+
+    /// Commits and syncs a cassette, and writes it anew in the order in which its requests began.
+    /// Those that begin until then are in `current`. The cassette stays as it is while one of them
+    /// belongs before an exchange that is written.
+    pub(super) fn put_in_order(
+        &mut self,
+        session: &str,
+        current: Option<&StartOrder>,
+    ) -> Result<(), WriteError> {
+        let name = SessionName::parse(session).map_err(CassetteError::from)?;
+        self.commit();
+        if current.is_some_and(StartOrder::has_early_open) {
+            return Ok(());
+        }
+        self.sync_one(&name)?;
+        self.sort(&name);
+        Ok(())
+    }
+
+    /// Syncs a cassette. One that cannot be synced is closed.
+    fn sync_one(&mut self, name: &SessionName) -> Result<(), WriteError> {
+        let Some(cassette) = self.open_cassettes.get_mut(name) else {
+            return Ok(());
+        };
+        cassette.sync(&self.folder).map_err(|unsynced| {
+            let error = unsynced.1.clone();
+            self.open_cassettes.remove(name);
+            self.runs.fail(name);
+            self.unsynced.report(name, unsynced);
+            error
+        })
+    }
+
+    /// Writes a cassette anew if it is not in the order in which its requests began. If that fails,
+    /// it stays as it is: a reader sorts it.
+    fn sort(&mut self, name: &SessionName) {
+        let is_unordered = self.unordered.lock().contains(name);
+        let cassette = self.open_cassettes.get_mut(name);
+        let cassette = cassette.filter(|it| is_unordered && !it.must_be_read_again());
+        let Some(cassette) = cassette else {
+            return;
+        };
+        match cassette.sort(&self.folder) {
+            Ok(()) => drop(self.unordered.lock().remove(name)),
+            Err(error) => sorting::report(name, &error),
+        }
+    }
+}
