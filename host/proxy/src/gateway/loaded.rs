@@ -57,6 +57,9 @@ pub(super) struct RejectedVersion {
     pub(super) is_skipped: bool,
 }
 
+/// The value of a setting as text.
+type Value = fn(&Config) -> String;
+
 impl Loaded {
     /// The message types of the descriptor sets.
     pub fn schema(&self) -> Schema {
@@ -83,11 +86,8 @@ impl Loaded {
     /// Logs the settings that were changed, differ from those in force and need a restart.
     pub(super) fn warn_restart_needed(&self, previous: &Self) {
         let (new, old, started) = (&self.config, &previous.config, &self.started);
-        let is_new = |value: fn(&Config) -> String| {
-            let value = |config: &Arc<Config>| value(config);
-            value(new) != value(old) && value(new) != value(started)
-        };
-        let settings: [(&str, fn(&Config) -> String); 4] = [
+        let is_new = |value: Value| value(new) != value(old) && value(new) != value(started);
+        let settings: [(&str, Value); 4] = [
             ("cassettes", |config| config.cassettes.display().to_string()),
             ("fsync", |config| format!("{:?}", config.fsync)),
             ("log_format", |config| format!("{:?}", config.log_format)),
