@@ -21,7 +21,7 @@ use ouli_message::stream::{MessageKind, Payload};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use extension::ExtensionError;
-pub use frame::MAX_CONTROL;
+pub use frame::{MAX_CLOSE_REASON, MAX_CONTROL};
 pub use frame_boundary::FrameTracker;
 pub use handshake::{
     HandshakeError, accept_key, check_connect_request, check_connect_response, check_request,
@@ -119,9 +119,6 @@ impl Violation {
         Self { code: 1009, reason }
     }
 }
-
-/// Maximum reason of a close frame in bytes, which a code precedes.
-pub const MAX_CLOSE_REASON: usize = MAX_CONTROL - size_of::<u16>();
 
 /// True for the status codes that a close frame can have, registered or not: 1005, 1006 and 1015
 /// stand for what happened without one, and codes below 1000 and above 4999 are none (RFC 6455,
