@@ -46,6 +46,8 @@ mod help;
 mod http1;
 /// HTTP/2 on both sides, with and without TLS.
 mod http2;
+/// Secrets that match by their identity.
+mod identities;
 /// Interim responses and `expect: 100-continue`.
 mod interim;
 /// Tests that reach every limit.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ouli_config::Defect;
 
+use crate::support::binary::program;
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
@@ -222,6 +223,31 @@ fn marks_during_requests_lose_and_repeat_nothing() {
     let report = gateway.finish();
     assert_eq!(report.hits as usize, sent.load(Ordering::SeqCst));
     assert_eq!(report.misses, 0);
+}
+
+#[test]
+fn no_mark_derives_a_key_again() {
+    let folder = recorded();
+    let program = program(&folder, &["replay", "--listen", "127.0.0.1:0"]);
+    let mut process = program.env("RUST_LOG", "ouli_proxy=debug").start();
+    let client = client::at(process.address(), http::Version::HTTP_11);
+    for marks in [1, 3, 1] {
+        assert_eq!(client.get("/next").text(), "/next 0");
+        for _ in 0..marks {
+            let mark = client.ask("POST", "/__ouli/sessions/default/mark").send();
+            assert_eq!(mark.status, 200);
+        }
+    }
+    assert_eq!(client.get("/other").text(), "/other 2");
+    let stderr = process.stop().stderr;
+    let derived = stderr
+        .lines()
+        .filter(|line| line.contains("deriving the keys"));
+    let derived: Vec<_> = derived.collect();
+    assert!(
+        matches!(derived[..], [line] if line.contains("of 3 recorded exchanges")),
+        "{stderr}"
+    );
 }
 
 #[test]

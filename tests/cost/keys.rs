@@ -7,9 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 use ouli_codec::MessageView;
 use ouli_codec::json::Pointer;
-use ouli_matching::key::{
-    ExcludedNames, Key, KeyPart, KeyedMessage, derive, describe, matches_with_wildcards,
-};
+use ouli_matching::key::{ExcludedNames, Key, KeyPart, KeyedMessage, derive};
 use ouli_matching::miss::{Candidate, Cause, Guidance, MissedRequest, Unavailable, report};
 use ouli_message::{Content, Fields, Request};
 use ouli_redaction::RedactedMessage;
@@ -28,11 +26,6 @@ pub(super) fn shapes() -> Vec<Shape> {
         };
         shapes.push(shape("key of", |content_type, body| {
             derive(&parts(), &message(content_type, body));
-        }));
-        shapes.push(shape("wildcards of", |content_type, body| {
-            let live = describe(&parts(), &message(content_type, body));
-            let recorded = describe(&parts(), &message(content_type, &altered(body)));
-            matches_with_wildcards(&live, &recorded);
         }));
         shapes.push(shape("miss of", |content_type, body| {
             missed(

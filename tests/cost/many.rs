@@ -1,5 +1,5 @@
-//! Many of what a gateway has: recordings, cassettes, sessions, messages, declared secrets, and
-//! wildcards of a rule.
+//! Many of what a gateway has: recordings, cassettes, sessions, declared secrets, and wildcards of a
+//! rule.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,16 +10,13 @@ use ouli_codec::json::Pointer;
 use ouli_config::Limits;
 use ouli_matching::key::{Key, KeyPart, derive};
 use ouli_matching::miss::rank;
-use ouli_message::stream::{
-    Ending, Message, MessageKind, Payload, Protocol, Side, Stream, StreamContent,
-};
-use ouli_message::{Content, Exchange, glob};
+use ouli_message::glob;
 use ouli_proxy::gateway::check;
-use ouli_proxy::session::{Index, Sessions};
+use ouli_proxy::session::Sessions;
 use ouli_redaction::{Guard, Purpose, RedactedMessage, Redaction, RuleDeclaration, Rules, Secrets};
 
-use super::cassettes::{cassette, text};
-use super::exchanges::{exchange, plugins};
+use super::cassettes::cassette;
+use super::exchanges::exchange;
 use super::inputs::{nested, numbered, repeat};
 use super::{Shape, Work};
 use crate::support::folder::Folder;
@@ -45,11 +42,6 @@ pub(super) fn shapes() -> Vec<Shape> {
         ),
         Shape::new("sessions", repeat("x"), |input| {
             sessions(input.len() / EACH)
-        }),
-        prepared("messages of a conversation", conversation, |index| {
-            let (entry, _) = index.any_entry().unwrap();
-            let keys = index.client_message_keys(&entry, Protocol::WebSocket);
-            keys.unwrap().len()
         }),
         checked(),
         Shape::new(
@@ -156,31 +148,6 @@ fn sessions(count: usize) -> usize {
             .unwrap();
     }
     sessions.all().len() + sessions.all_reported().len()
-}
-
-/// The index of a WebSocket with so many messages of the client.
-fn conversation(count: usize) -> Index {
-    let payload = |number: usize| Payload {
-        content: Content::Inline(Bytes::from(format!("{{\"id\":{number}}}"))),
-        compressed: false,
-    };
-    let message = |number: usize| Message {
-        side: Side::Client,
-        at: number as u64,
-        kind: MessageKind::Text(payload(number)),
-    };
-    let mut made: Exchange = exchange("/", "", b"");
-    made.stream = Some(Stream {
-        content: StreamContent::Messages(Protocol::WebSocket, (0..count).map(message).collect()),
-        ending: Ending::Complete,
-    });
-    let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("default.jsons"), text([made])).unwrap();
-    let folder = Arc::new(CassetteDir::open(home.path(), 1 << 30).unwrap());
-    let sessions = Sessions::new(Arc::clone(&folder), &Limits::default(), Vec::new());
-    let session = sessions.get_or_create("default").unwrap();
-    sessions.load(&session, false).unwrap();
-    Index::build(session, plugins(), folder)
 }
 
 /// A folder of so many cassettes is checked.

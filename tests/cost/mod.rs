@@ -10,7 +10,6 @@ pub(crate) mod allocation;
 mod bodies;
 pub(crate) mod cassettes;
 mod compressed;
-mod conversations;
 pub(crate) mod exchanges;
 mod inputs;
 mod keys;

@@ -8,7 +8,6 @@ mod framing;
 mod http2;
 mod index_memory;
 mod memory;
-mod message_memory;
 mod plugins;
 mod recorder;
 mod recording;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Request;
 
-use crate::support::client::{self, Answer, Body};
+use crate::support::client::{self, Answer, Body, Raw};
 use crate::support::gateway::Running;
-use crate::support::origin::{self, Gate};
+use crate::support::origin::{self, Gate, Origin};
 use crate::support::{at_least, gateway, until, wait_for};
 
 #[test]
@@ -141,24 +141,59 @@ fn requests_of_one_loopback_address_are_limited() {
     });
 }
 
+/// Limits by which a client may trickle its body for an hour, except for these.
+fn with_patience(limits: &str) -> String {
+    format!(
+        "[limits]\nupstream_max_concurrent_requests = 4\npending_request_timeout = \"1m\"\n\
+         request_body_grace = \"1h\"\nrequest_body_idle_timeout = \"1h\"\n\
+         request_timeout = \"1h\"\n{limits}"
+    )
+}
+
+/// Three uploads that have places, and one that waits.
+fn trickling(gateway: &Running, origin: &Origin, head: &str) -> Vec<Raw> {
+    let post = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{head}content-length: 100000\r\n\r\na");
+    let slow = (0..4).map(|_| client::raw(gateway.address, &post));
+    let slow = slow.collect();
+    until("the places are taken", || {
+        (origin.connections() >= 3).then_some(())
+    });
+    slow
+}
+
+const HEADS: [&str; 2] = ["", "content-type: application/grpc\r\nte: trailers\r\n"];
+
 #[test]
 fn clients_that_trickle_give_way_to_requests_that_wait() {
-    let origin = origin::simple();
-    let limits = "[limits]\nupstream_max_concurrent_requests = 4\n\
-                  request_body_contended_grace = \"100ms\"\npending_request_timeout = \"1m\"\n\
-                  request_body_grace = \"1h\"\nrequest_body_idle_timeout = \"1h\"\n\
-                  request_timeout = \"1h\"";
-    for head in ["", "content-type: application/grpc\r\nte: trailers\r\n"] {
-        let gateway = gateway::passthrough(&origin).section(limits).start();
-        let post = format!("POST /echo HTTP/1.1\r\nhost: x\r\n{head}content-length: 10\r\n\r\na");
-        let slow: Vec<_> = (0..4)
-            .map(|_| client::raw(gateway.address, &post))
-            .collect();
-        until("the places are taken", || {
-            (origin.connections() >= 4).then_some(())
-        });
-        let answer = client::http1(&gateway).get("/hello");
-        assert_eq!(answer.text(), "good morning\n");
+    let limits = with_patience("request_body_contended_grace = \"100ms\"");
+    for head in HEADS {
+        let origin = origin::simple();
+        let gateway = gateway::passthrough(&origin).section(&limits).start();
+        let slow = trickling(&gateway, &origin, head);
+        let large = "x".repeat(50_000);
+        let client = client::http1(&gateway);
+        assert_eq!(client.post("/echo", "text/plain", &large).status, 200);
         drop(slow);
+    }
+}
+
+#[test]
+fn a_request_whose_body_has_arrived_waits_for_no_upload() {
+    let limits = with_patience("request_body_contended_grace = \"1h\"");
+    for head in HEADS {
+        let origin = origin::simple();
+        let gateway = gateway::passthrough(&origin).section(&limits).start();
+        let slow = trickling(&gateway, &origin, head);
+        for version in [http::Version::HTTP_11, http::Version::HTTP_2] {
+            let client = client::at(gateway.address, version);
+            assert_eq!(client.get("/hello").text(), "good morning\n");
+            let answer = client.post("/echo", "text/plain", "small");
+            assert_eq!(answer.text(), "small");
+        }
+        // A small body that does not arrive takes no place of the upstream.
+        let post = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\na";
+        let small: Vec<_> = (0..8).map(|_| client::raw(gateway.address, post)).collect();
+        assert_eq!(client::http1(&gateway).get("/hello").status, 200);
+        drop((slow, small));
     }
 }

@@ -20,7 +20,7 @@ const ODD: [Odd; 9] = [
         fs::write(path, vec![b'#'; 100 << 20]).unwrap()
     }),
     ("nested", |path| {
-        fs::write(path, format!("a = {}", "[".repeat(1 << 20))).unwrap()
+        fs::write(path, format!("a = {}", "[".repeat(1_000_000))).unwrap()
     }),
     ("a million keys", |path| {
         let keys: String = (0..1_000_000).map(|key| format!("k{key} = 1\n")).collect();

@@ -79,7 +79,7 @@ pub(super) static ATTACKS: [Attack; 31] = [
     Attack::new("40,000 WebSocket pings", 96, streams::pings),
     Attack::new("20 MB of line ends", 400, streams::line_ends),
     Attack::new("large bodies in auto", 400, bodies::auto),
-    Attack::new("odd configuration files", 64, configuration::odd),
+    Attack::new("odd configuration files", 96, configuration::odd),
     // Further ones of the same kinds.
     Attack::new("chunks of one byte, sent", 96, streams::chunks_sent),
     Attack::new("chunks of one byte, read", 200, streams::chunks_read),

@@ -9,6 +9,7 @@ mod cut_json;
 pub mod event_stream;
 pub mod form;
 pub mod grpc;
+pub mod identity;
 pub mod json;
 pub mod message_view;
 pub mod multipart;

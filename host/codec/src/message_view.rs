@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::identity::Content;
 use crate::json::Document;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
@@ -60,4 +61,16 @@ pub trait MessageView: Send + Sync {
     }
     /// The body parsed as JSON. None if it is not JSON.
     fn json(&self) -> Option<&Document>;
+    /// The same message with a hole in the place of each secret. None if it is this one.
+    fn with_holes(&self) -> Option<&dyn MessageView> {
+        None
+    }
+    /// True if its head holds a secret that was found only after the head was read.
+    fn has_secret_in_head(&self) -> bool {
+        false
+    }
+    /// What belongs in the hole with this index, if the message has holes.
+    fn hole(&self, _index: usize) -> Option<Content> {
+        None
+    }
 }

@@ -138,6 +138,8 @@ choices! {
         Unused = "unused",
         /// A client left a recorded stream or conversation before its end.
         Unfinished = "unfinished",
+        /// Secrets of several recorded requests fitted one, and the first of them was taken.
+        Assumed = "assumed",
         /// There was no request.
         NoRequests = "no-requests",
     }

@@ -51,7 +51,7 @@ impl Defect {
             Self::NoRequests | Self::Incomplete | Self::Edited => strict,
             // A run of a part of the tests leaves the rest of a recording unused, and a client may
             // leave a stream at any time.
-            Self::Unused | Self::Unfinished => false,
+            Self::Unused | Self::Unfinished | Self::Assumed => false,
         }
     }
 }
@@ -137,7 +137,10 @@ mod tests {
         let default: Vec<_> = FailOn::new(false, None).defects().collect();
         assert_eq!(default.len(), 10, "{default:?}");
         assert_eq!(names(false, "unused").len(), 11);
-        assert_eq!(names(true, "unused,unfinished").len(), Defect::all().len());
+        assert_eq!(
+            names(true, "unused,unfinished,assumed").len(),
+            Defect::all().len()
+        );
         assert_eq!(names(true, "none"), [""; 0]);
         assert_eq!(names(false, "none,miss , edited"), ["miss", "edited"]);
         assert_eq!(names(false, "all,-unused").len(), Defect::all().len() - 1);

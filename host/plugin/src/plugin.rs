@@ -296,6 +296,10 @@ impl Redactor for Plugin {
         redactor.map_or(&[], |redactor| &redactor.items)
     }
 
+    fn has_default_rules(&self) -> bool {
+        self.is_builtin()
+    }
+
     fn is_called(&self) -> bool {
         let redactor = self.declarations.redactor.as_ref();
         redactor.is_some_and(|redactor| redactor.is_called)

@@ -379,6 +379,7 @@ fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyPart> {
         | KeyPart::Path
         | KeyPart::Query { .. }
         | KeyPart::Header(_)
+        | KeyPart::Cookies
         | KeyPart::Headers { .. } => false,
     });
     parts.cloned().collect()

@@ -24,3 +24,10 @@ pub struct Source {
     /// The limits under which it runs.
     pub bounds: Bounds,
 }
+
+impl Source {
+    /// True for a plugin that is part of the program.
+    pub(crate) fn is_builtin(&self) -> bool {
+        self.name.starts_with("builtin:")
+    }
+}

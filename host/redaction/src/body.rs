@@ -180,7 +180,8 @@ impl RedactionPass<'_> {
             let rule = part
                 .name
                 .as_deref()
-                .and_then(|name| self.rules.form.get(name));
+                .and_then(|name| self.rules.form.get(name))
+                .filter(|rule| rule.applies_to(&content));
             let new = match rule {
                 Some(rule) => self.placeholder_for(rule, &content).map(Bytes::from),
                 None => {

@@ -87,7 +87,7 @@ impl RedactionPass<'_> {
         self.replace(&mut text, |pass, text| {
             pass.replace_known_secrets(text, location)
         });
-        self.collapse_to_class(&mut text, location);
+        self.rewrite_placeholders(&mut text, location);
         match text {
             Cow::Borrowed(_) => None,
             Cow::Owned(text) => Some(text),
@@ -181,7 +181,7 @@ impl RedactionPass<'_> {
     /// A value that holds a placeholder is redacted already.
     fn holds_placeholder(&self, value: &str) -> bool {
         match self.purpose {
-            Purpose::Write => {
+            Purpose::Write | Purpose::Holes => {
                 placeholder::is_placeholder(value.as_bytes())
                     || placeholder::find_all(value).next().is_some()
             }
@@ -205,13 +205,19 @@ impl RedactionPass<'_> {
         replacements.collect()
     }
 
-    fn collapse_to_class(&self, text: &mut Cow<'_, str>, location: TextLocation) {
-        if self.purpose == Purpose::Write {
-            return;
-        }
-        let new = match location.is_encoded() {
-            true => placeholder::collapse_to_class_in_url(text),
-            false => placeholder::collapse_to_class(text),
+    /// Reduces placeholders to their class, or makes holes of them.
+    fn rewrite_placeholders(&self, text: &mut Cow<'_, str>, location: TextLocation) {
+        let in_url = location.is_encoded();
+        let new = match (self.purpose, self.identities) {
+            (Purpose::Write, _) | (Purpose::Holes, None) => return,
+            (Purpose::Holes, Some(identities)) => {
+                placeholder::rewrite(text, in_url, |found| identities.hole_for_placeholder(found))
+            }
+            (Purpose::Key, identities) => placeholder::rewrite(text, in_url, |found| {
+                let of_hole = identities.and_then(|identities| identities.class_of(found));
+                let class = of_hole.as_deref().unwrap_or(found.class);
+                Some(placeholder::unnumbered(class))
+            }),
         };
         if let Cow::Owned(new) = new {
             *text = Cow::Owned(new);

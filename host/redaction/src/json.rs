@@ -62,7 +62,13 @@ impl RedactionPass<'_> {
             Kind::Object(members) => {
                 for member in members {
                     match rules.get(&member.name) {
-                        Some(rule) => self.redact_node(member.value, rule, replacements),
+                        Some(rule) => {
+                            self.redact_node(member.value, rule, replacements);
+                            // What the rule leaves may have members that others name.
+                            if !rule.applies_to_all() {
+                                self.redact_members(member.value, rules, replacements);
+                            }
+                        }
                         None => self.redact_members(member.value, rules, replacements),
                     }
                 }
@@ -177,7 +183,7 @@ struct TextHints {
     has_known_secret: bool,
     /// Every string must be checked.
     check_all: bool,
-    /// The text may hold placeholders that must be reduced to their class.
+    /// The text may hold placeholders that must be replaced.
     has_placeholder: bool,
 }
 
@@ -186,7 +192,7 @@ impl TextHints {
         let patterns = &pass.rules.patterns;
         let has_known_secret = pass.secrets.searcher().find_any(text.as_bytes()).is_some();
         let check_all = has_known_secret || patterns.has_anchors() || patterns.may_match(text);
-        let has_placeholder = pass.purpose == Purpose::Key && placeholder::may_contain(text);
+        let has_placeholder = pass.purpose != Purpose::Write && placeholder::may_contain(text);
         Self {
             any: check_all || has_placeholder || has_marker(text),
             has_known_secret,

@@ -22,8 +22,8 @@ mod fields;
 mod forgotten_secrets;
 mod free_text;
 mod guard;
+mod identities;
 mod json;
-
 mod name_matcher;
 mod name_value_pairs;
 mod pass;
@@ -32,8 +32,10 @@ mod pattern_prefix;
 mod pipeline;
 mod placeholder;
 mod protobuf;
+mod randomness;
 mod redacted_exchange;
 mod redacted_message;
+mod redacted_request;
 mod redacted_view;
 mod rule;
 mod rules;
@@ -62,6 +64,7 @@ pub use guard::{FORGOTTEN_SECRETS, FORGOTTEN_SESSION, Guard, GuardRejection, OVE
 pub use pass::{Counts, Outcome, Purpose, Redaction};
 pub use pipeline::{PipelineError, RedactedExchange, RedactionPipeline, Redactor, RedactorEdits};
 pub use placeholder::{collapse_to_class, is_class};
+pub use randomness::looks_random;
 pub use redacted_exchange::exchange_views;
 pub use redacted_message::RedactedMessage;
 pub use redacted_view::RequestView;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::identities::Identities;
 use crate::placeholder;
+use crate::randomness::is_common_word;
 use crate::rule::Rule;
 use crate::rules::Rules;
 use crate::secret::Secret;
@@ -20,6 +22,8 @@ pub enum Purpose {
     /// Matching: a placeholder names the class only, such as `<token>`. Where a rule names the
     /// location, it is the class of that rule, otherwise of the rule that found the secret first.
     Key,
+    /// Keys: a hole in the place of each secret and of each placeholder with a number.
+    Holes,
 }
 
 /// Number of replaced secrets by the id of the rule.
@@ -40,6 +44,8 @@ pub struct Redaction<'a> {
     rules: &'a Rules,
     secrets: &'a Secrets,
     purpose: Purpose,
+    /// The identities in the holes of the message.
+    identities: Option<&'a Identities>,
 }
 
 impl<'a> Redaction<'a> {
@@ -49,7 +55,14 @@ impl<'a> Redaction<'a> {
             rules,
             secrets,
             purpose,
+            identities: None,
         }
+    }
+
+    /// The same for a message whose holes these identities belong in.
+    pub(crate) fn with_identities(mut self, identities: &'a Identities) -> Self {
+        self.identities = Some(identities);
+        self
     }
 
     /// Redacts a request. A body that is not in memory stays unchanged.
@@ -102,6 +115,7 @@ impl<'a> Redaction<'a> {
             rules: self.rules,
             secrets: self.secrets,
             purpose: self.purpose,
+            identities: self.identities,
             counts: Counts::new(),
             found: 0,
         }
@@ -137,6 +151,7 @@ pub(super) struct RedactionPass<'a> {
     pub(super) rules: &'a Rules,
     pub(super) secrets: &'a Secrets,
     pub(super) purpose: Purpose,
+    pub(super) identities: Option<&'a Identities>,
     counts: Counts,
     /// Number of secrets found, also for keys, which do not count by rule.
     found: u64,
@@ -144,20 +159,21 @@ pub(super) struct RedactionPass<'a> {
 
 impl RedactionPass<'_> {
     /// The placeholder for a value whose location a rule names. None if the value stays: it is
-    /// empty or already a placeholder.
+    /// empty, already a placeholder, or no secret by the rule.
     pub(super) fn placeholder_for(&mut self, rule: &Rule, value: &[u8]) -> Option<String> {
-        if value.is_empty() {
+        if value.is_empty() || !rule.applies_to(value) {
             return None;
         }
-        if !placeholder::is_placeholder(value) {
+        let Some(found) = placeholder::parse_whole(value) else {
             let secret = self.register(rule, value);
             return Some(match self.purpose {
-                Purpose::Write => secret.placeholder(),
                 Purpose::Key => placeholder::unnumbered(&rule.class),
+                Purpose::Write | Purpose::Holes => self.placeholder_text(&secret),
             });
-        }
+        };
         match self.purpose {
             Purpose::Write => None,
+            Purpose::Holes => self.identities?.hole_for_placeholder(&found),
             Purpose::Key => {
                 let new = placeholder::unnumbered(&rule.class);
                 (new.as_bytes() != value).then_some(new)
@@ -196,7 +212,7 @@ impl RedactionPass<'_> {
     }
 
     fn get_or_register(&self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
-        let is_searched_for = || !self.rules.is_name(value);
+        let is_searched_for = || !self.rules.is_name(value) && !is_common_word(value);
         let in_recording = self.is_recording();
         self.secrets
             .get_or_register(&rule.id, &rule.class, value, in_recording, is_searched_for)
@@ -207,15 +223,16 @@ impl RedactionPass<'_> {
     }
 
     fn placeholder_text(&self, secret: &Secret) -> String {
-        match self.purpose {
-            Purpose::Write => secret.placeholder(),
-            Purpose::Key => placeholder::unnumbered(secret.class()),
+        match (self.purpose, self.identities) {
+            (Purpose::Holes, Some(identities)) => identities.hole_for_secret(secret),
+            (Purpose::Write | Purpose::Holes, _) => secret.placeholder(),
+            (Purpose::Key, _) => placeholder::unnumbered(secret.class()),
         }
     }
 
     fn count(&mut self, rule: &str) {
         self.found += 1;
-        if self.purpose == Purpose::Key {
+        if !self.is_recording() {
             return;
         }
         match self.counts.get_mut(rule) {

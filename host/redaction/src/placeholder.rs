@@ -75,24 +75,27 @@ pub(super) fn is_at_end(text: &str) -> bool {
 
 /// Replaces every `<x-N>` with `<x>`, so that placeholders compare by their class.
 pub fn collapse_to_class(text: &str) -> Cow<'_, str> {
-    rewrite(text, |found| found.encoded)
+    rewrite(text, false, |found| Some(unnumbered(found.class)))
 }
 
-/// Like [`collapse_to_class`] for a part of a URL: every placeholder becomes percent-encoded.
-pub(super) fn collapse_to_class_in_url(text: &str) -> Cow<'_, str> {
-    rewrite(text, |_| true)
-}
-
-fn rewrite(text: &str, encode: impl Fn(&PlaceholderMatch<'_>) -> bool) -> Cow<'_, str> {
+/// Replaces the numbered placeholders of a text for which there is a new one. In a part of a URL
+/// each new one is percent-encoded, elsewhere if the one before was.
+pub(super) fn rewrite(
+    text: &str,
+    in_url: bool,
+    new: impl Fn(&PlaceholderMatch<'_>) -> Option<String>,
+) -> Cow<'_, str> {
     let mut out = String::new();
     let mut done = 0;
     for found in find_all(text) {
-        let class = unnumbered(found.class);
+        let Some(new) = new(&found) else {
+            continue;
+        };
         out.push_str(&text[done..found.range.start]);
-        out.push_str(&if encode(&found) {
-            encoded(&class)
+        out.push_str(&if in_url || found.encoded {
+            encoded(&new)
         } else {
-            class
+            new
         });
         done = found.range.end;
     }
@@ -105,10 +108,13 @@ fn rewrite(text: &str, encode: impl Fn(&PlaceholderMatch<'_>) -> bool) -> Cow<'_
 
 /// True if the whole text is one placeholder, numbered or not.
 pub(super) fn is_placeholder(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else {
-        return false;
-    };
-    parse(text, 0).is_some_and(|found| found.range.end == text.len())
+    parse_whole(text).is_some()
+}
+
+/// The placeholder that the whole text is.
+pub(super) fn parse_whole(text: &[u8]) -> Option<PlaceholderMatch<'_>> {
+    let text = std::str::from_utf8(text).ok()?;
+    parse(text, 0).filter(|found| found.range.end == text.len())
 }
 
 /// The length of the placeholder at the start of the text, or 0.
@@ -243,7 +249,8 @@ mod tests {
             let expected = if expected.is_empty() { text } else { expected };
             assert_eq!(collapse_to_class(text), expected);
         }
-        assert_eq!(collapse_to_class_in_url("/<token-1>"), "/%3Ctoken%3E");
+        let in_url = rewrite("/<token-1>", true, |found| Some(unnumbered(found.class)));
+        assert_eq!(in_url, "/%3Ctoken%3E");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::pass::{Purpose, Redaction, RedactionPass};
+use crate::identities::Identities;
+use crate::pass::Purpose;
+use crate::redacted_request::{RedactedRequest, RequestSource};
 use crate::rules::Rules;
 use crate::secrets::Secrets;
 use ouli_codec::MessageView;
@@ -14,32 +16,18 @@ use ouli_message::{Content, Fields, Request};
 
 /// A redacted request for a matcher. Placeholders name the class only, so the view of a live
 /// request equals the view of the same request with other secrets and of the recorded request.
+/// Keys are derived from the same request with a hole in the place of each secret.
 #[derive(Debug)]
 pub struct RequestView {
-    endpoint: Arc<str>,
-    session: Arc<str>,
-    request: Arc<Request>,
-    rules: Arc<Rules>,
-    secrets: Arc<Secrets>,
-    /// Set once the secrets in the headers are registered: the other components may hold them.
-    headers_registered: OnceLock<()>,
-    fields: OnceLock<Fields>,
-    path: OnceLock<Option<String>>,
-    query: OnceLock<Vec<(String, String)>>,
-    body: OnceLock<Body>,
-    json: OnceLock<Option<Document>>,
+    source: Arc<RequestSource>,
+    with_holes: RedactedRequest,
+    /// Read only where the one with holes has some.
+    by_class: RedactedRequest,
     digest: OnceLock<Option<u128>>,
 }
 
 /// For larger bodies a digest costs more than a cached answer saves.
 const MAX_DIGESTED_BODY: usize = 64 << 10;
-
-#[derive(Debug)]
-struct Body {
-    bytes: Bytes,
-    /// Set if the body is JSON, was parsed for redaction and did not change.
-    document: Option<Document>,
-}
 
 impl RequestView {
     /// A view of a request. A body that is not in memory counts as empty.
@@ -50,87 +38,64 @@ impl RequestView {
         rules: Arc<Rules>,
         secrets: Arc<Secrets>,
     ) -> Self {
-        Self {
+        let identities = Arc::default();
+        Self::with_identities((endpoint, session), request, (rules, secrets), identities)
+    }
+
+    /// A view of a request that has holes for these identities.
+    pub(crate) fn with_identities(
+        (endpoint, session): (Arc<str>, Arc<str>),
+        request: Arc<Request>,
+        (rules, secrets): (Arc<Rules>, Arc<Secrets>),
+        identities: Arc<Identities>,
+    ) -> Self {
+        let source = Arc::new(RequestSource {
             endpoint,
             session,
             request,
             rules,
             secrets,
+            identities,
             headers_registered: OnceLock::new(),
-            fields: OnceLock::new(),
-            path: OnceLock::new(),
-            query: OnceLock::new(),
-            body: OnceLock::new(),
-            json: OnceLock::new(),
+        });
+        Self {
+            with_holes: RedactedRequest::new(&source, Purpose::Holes),
+            by_class: RedactedRequest::new(&source, Purpose::Key),
+            source,
             digest: OnceLock::new(),
         }
     }
 
     /// The original request with its secrets.
     pub fn request(&self) -> &Arc<Request> {
-        &self.request
-    }
-
-    fn begin_pass(&self) -> RedactionPass<'_> {
-        Redaction::new(&self.rules, &self.secrets, Purpose::Key).begin_pass()
-    }
-
-    fn begin_pass_with_header_secrets(&self) -> RedactionPass<'_> {
-        let mut pass = self.begin_pass();
-        self.headers_registered
-            .get_or_init(|| pass.register_fields(&self.request.fields));
-        pass
-    }
-
-    fn redacted_query(&self) -> Vec<(String, String)> {
-        let Some(query) = self.request.query() else {
-            return Vec::new();
-        };
-        self.begin_pass_with_header_secrets()
-            .redact_parameters(query)
-    }
-
-    fn redacted_body(&self) -> Body {
-        let Content::Inline(bytes) = &self.request.body else {
-            return Body {
-                bytes: Bytes::new(),
-                document: None,
-            };
-        };
-        let content_type = self.request.fields.get_str("content-type");
-        let redacted = self
-            .begin_pass_with_header_secrets()
-            .redact_body(content_type, bytes);
-        Body {
-            bytes: redacted.replacement.unwrap_or_else(|| bytes.clone()),
-            document: redacted.document,
-        }
+        &self.source.request
     }
 
     /// The digest of all inputs of the view: the request, the rules and the secrets known so far.
     /// Each component is followed by its length, so that different requests have different input.
     fn compute_digest(&self) -> Option<u128> {
-        let Content::Inline(body) = &self.request.body else {
+        let source = &*self.source;
+        let Content::Inline(body) = &source.request.body else {
             return None;
         };
         if body.len() > MAX_DIGESTED_BODY {
             return None;
         }
-        let (registry, known) = (self.secrets.id(), self.secrets.version());
+        let (registry, known) = (source.secrets.id(), source.secrets.version());
         let mut bytes = Vec::with_capacity(512 + body.len());
         let mut add = |component: &[u8]| {
             bytes.extend_from_slice(component);
             bytes.extend_from_slice(&(component.len() as u64).to_le_bytes());
         };
-        add(&self.rules.unique_id().to_le_bytes());
+        add(&source.rules.unique_id().to_le_bytes());
         add(&registry.to_le_bytes());
         add(&known.to_le_bytes());
-        add(self.endpoint.as_bytes());
-        add(self.session.as_bytes());
-        add(self.request.method.as_str().as_bytes());
-        add(self.request.authority.as_bytes());
-        add(self.request.target.as_bytes());
-        for (name, value) in self.request.fields.iter() {
+        add(source.endpoint.as_bytes());
+        add(source.session.as_bytes());
+        add(source.request.method.as_str().as_bytes());
+        add(source.request.authority.as_bytes());
+        add(source.request.target.as_bytes());
+        for (name, value) in source.request.fields.iter() {
             add(name.as_str().as_bytes());
             add(value.as_bytes());
         }
@@ -138,46 +103,52 @@ impl RequestView {
         Some(xxh3_128(&bytes))
     }
 
-    fn cached_body(&self) -> &Body {
-        self.body.get_or_init(|| self.redacted_body())
+    /// Without holes both are equal.
+    fn body_source(&self) -> &RedactedRequest {
+        match self.with_holes.body_has_holes() {
+            true => &self.by_class,
+            false => &self.with_holes,
+        }
     }
 }
 
 impl MessageView for RequestView {
     fn kind(&self) -> &'static str {
-        "request"
+        self.with_holes.kind()
     }
 
     fn is_websocket(&self) -> bool {
-        self.request.is_websocket()
+        self.with_holes.is_websocket()
     }
 
     fn endpoint(&self) -> &str {
-        &self.endpoint
+        self.with_holes.endpoint()
     }
 
     fn session(&self) -> &str {
-        &self.session
+        self.with_holes.session()
     }
 
     fn method(&self) -> &str {
-        self.request.method.as_str()
+        self.with_holes.method()
     }
 
     fn authority(&self) -> &str {
-        &self.request.authority
+        self.with_holes.authority()
     }
 
     fn path(&self) -> &str {
-        let path = self.request.path();
-        let new = self
-            .path
-            .get_or_init(|| self.begin_pass_with_header_secrets().redact_path(path));
-        new.as_deref().unwrap_or(path)
+        match self.with_holes.path_has_holes() {
+            true => self.by_class.path(),
+            false => self.with_holes.path(),
+        }
     }
 
     fn query(&self) -> &[(String, String)] {
-        self.query.get_or_init(|| self.redacted_query())
+        match self.with_holes.query_has_holes() {
+            true => self.by_class.query(),
+            false => self.with_holes.query(),
+        }
     }
 
     fn status(&self) -> u16 {
@@ -189,25 +160,26 @@ impl MessageView for RequestView {
     }
 
     fn fields(&self) -> &Fields {
-        self.fields.get_or_init(|| {
-            let mut fields = self.request.fields.clone();
-            self.begin_pass().redact_fields(&mut fields);
-            fields
-        })
+        match self.with_holes.fields_have_holes() {
+            true => self.by_class.fields(),
+            false => self.with_holes.fields(),
+        }
     }
 
     fn body(&self) -> &Bytes {
-        &self.cached_body().bytes
+        self.body_source().body()
     }
 
     fn json(&self) -> Option<&Document> {
-        let body = self.cached_body();
-        body.document.as_ref().or_else(|| {
-            let parsed = self
-                .json
-                .get_or_init(|| Document::parse(body.bytes.clone()));
-            parsed.as_ref()
-        })
+        self.body_source().json()
+    }
+
+    fn with_holes(&self) -> Option<&dyn MessageView> {
+        Some(&self.with_holes)
+    }
+
+    fn has_secret_in_head(&self) -> bool {
+        self.with_holes.has_secret_in_head()
     }
 }
 

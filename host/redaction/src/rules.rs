@@ -1,6 +1,6 @@
 //! The redaction rules, compiled from their declarations.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::bytes::Regex;
@@ -10,6 +10,7 @@ use crate::guard::Guard;
 use crate::name_matcher::NameMap;
 use crate::pattern::{self, Patterns};
 use crate::placeholder::is_class;
+use crate::randomness::is_sometimes_secret;
 use crate::rule::Rule;
 use ouli_codec::json::{Pointer, PointerError};
 
@@ -67,13 +68,30 @@ impl Rules {
         declarations: Vec<RuleDeclaration>,
         disabled: &[String],
     ) -> Result<Self, Vec<RuleError>> {
+        Self::compile_with_defaults(declarations, Vec::new(), disabled)
+    }
+
+    /// The same with default rules, which come last. A default rule for a name that is only
+    /// sometimes that of a secret applies to values that look random, unless another rule names it.
+    pub(super) fn compile_with_defaults(
+        declarations: Vec<RuleDeclaration>,
+        defaults: Vec<RuleDeclaration>,
+        disabled: &[String],
+    ) -> Result<Self, Vec<RuleError>> {
+        let mut times: HashMap<String, usize> = HashMap::new();
+        for declaration in declarations.iter().chain(&defaults) {
+            *times.entry(declaration.id()).or_default() += 1;
+        }
+        let own = declarations.len();
         let mut compiler = Compiler::default();
         let mut known_ids: HashSet<String> = Guard::ids().map(str::to_owned).collect();
         known_ids.insert(USERINFO.to_owned());
-        for declaration in declarations {
+        let all = declarations.into_iter().chain(defaults);
+        for (index, declaration) in all.enumerate() {
             let id = declaration.id();
+            let is_default = index >= own && times.get(&id) == Some(&1);
             if !disabled.contains(&id)
-                && let Err(kind) = compiler.add(&id, declaration)
+                && let Err(kind) = compiler.add(&id, declaration, is_default)
             {
                 let id = id.clone();
                 compiler.errors.push(RuleError { id, kind });
@@ -161,7 +179,12 @@ impl Default for Compiler {
 }
 
 impl Compiler {
-    fn add(&mut self, id: &str, declaration: RuleDeclaration) -> Result<(), RuleErrorKind> {
+    fn add(
+        &mut self,
+        id: &str,
+        declaration: RuleDeclaration,
+        is_default: bool,
+    ) -> Result<(), RuleErrorKind> {
         let class = declaration.class().unwrap_or(NO_CLASS);
         if !is_class(class) {
             return Err(RuleErrorKind::Class(class.to_owned()));
@@ -169,7 +192,11 @@ impl Compiler {
         if declaration.name().is_some_and(str::is_empty) {
             return Err(RuleErrorKind::NoName);
         }
-        let rule = Rule::new(id, class);
+        let is_sometimes = is_default && declaration.name().is_some_and(is_sometimes_secret);
+        let rule = match Rule::new(id, class) {
+            rule if is_sometimes => rule.only_random(),
+            rule => rule,
+        };
         self.rules
             .names
             .extend(declaration.name().map(str::to_lowercase));
@@ -243,6 +270,28 @@ mod tests {
         assert_eq!(shown[1], "redaction rule `header.`: the name is empty");
         assert!(shown[2].contains("pointer.a"));
         assert!(shown[3].starts_with("redaction rule `pattern.x`: invalid regular expression: "));
+    }
+
+    #[test]
+    fn a_default_rule_for_a_name_that_is_sometimes_a_secret_asks_for_randomness() {
+        let query = |name: &str| {
+            let (name, class) = (name.to_owned(), "token".to_owned());
+            RuleDeclaration::Query { name, class }
+        };
+        let applies = |own: Vec<RuleDeclaration>, defaults: Vec<RuleDeclaration>, name: &str| {
+            let rules = Rules::compile_with_defaults(own, defaults, &[]).unwrap();
+            rules.query.get(name).unwrap().applies_to(b"BTC")
+        };
+        assert!(!applies(vec![], vec![query("token")], "token"));
+        assert!(applies(vec![], vec![query("password")], "password"));
+        assert!(applies(vec![query("token")], vec![], "token"));
+        // Settings and plugins name it on purpose.
+        assert!(applies(vec![query("token")], vec![query("token")], "token"));
+        assert!(applies(
+            vec![],
+            vec![query("token"), query("Token")],
+            "token"
+        ));
     }
 
     #[test]

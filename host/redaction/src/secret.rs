@@ -4,13 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use parking_lot::RwLock;
+
 use crate::placeholder;
+
+/// The class and the number of a placeholder.
+pub(super) type Name = (Arc<str>, u64);
 
 /// A secret of a session.
 pub struct Secret {
     value: Arc<[u8]>,
+    /// A keyed digest of the value.
+    digest: u128,
     class: Arc<str>,
-    number: u64,
+    /// Its placeholder: of the class, or one of a recorded secret that it stands for.
+    name: RwLock<Name>,
     rule: Arc<str>,
     is_word: bool,
     kind: SecretKind,
@@ -32,14 +40,15 @@ pub(super) struct SecretKind {
 impl Secret {
     pub(super) fn new(
         rule: Arc<str>,
-        (class, number): (Arc<str>, u64),
-        value: &[u8],
+        (class, name): (Arc<str>, Name),
+        (value, digest): (&[u8], u128),
         kind: SecretKind,
     ) -> Self {
         Self {
             value: value.into(),
+            digest,
             class,
-            number,
+            name: RwLock::new(name),
             rule,
             is_word: value.len() < LONG_VALUE_LEN && value.iter().all(u8::is_ascii_alphanumeric),
             kind,
@@ -54,6 +63,11 @@ impl Secret {
         &self.value
     }
 
+    /// A keyed digest of the value.
+    pub(super) fn digest(&self) -> u128 {
+        self.digest
+    }
+
     /// The class of the rule that found it first.
     pub fn class(&self) -> &Arc<str> {
         &self.class
@@ -66,7 +80,18 @@ impl Secret {
 
     /// Its placeholder, such as `<token-1>`.
     pub fn placeholder(&self) -> String {
-        placeholder::numbered(&self.class, self.number)
+        let (class, number) = &*self.name.read();
+        placeholder::numbered(class, *number)
+    }
+
+    /// The class and the number of its placeholder.
+    pub(super) fn name(&self) -> Name {
+        self.name.read().clone()
+    }
+
+    /// Its placeholder is this one from now on.
+    pub(super) fn rename(&self, name: Name) {
+        *self.name.write() = name;
     }
 
     /// True if it looks like a word: it is found only between word boundaries.

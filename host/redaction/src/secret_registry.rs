@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder;
-use crate::secret::Secret;
+use crate::secret::{Name, Secret};
 use crate::secret_searcher::SecretSearcher;
 
 /// Limits of the registry of one session. Secrets of the environment do not count.
@@ -36,6 +36,11 @@ const FREED_SHARE: usize = 8;
 #[derive(Default)]
 pub(super) struct Registry {
     secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
+    by_digest: HashMap<u128, Arc<Secret>>,
+    /// The secret that has a placeholder, by its digest.
+    owners: HashMap<Name, u128>,
+    /// The placeholders of recorded secrets that others stand for, also after they are forgotten.
+    adopted: HashMap<u128, Name>,
     /// The last placeholder number of each class.
     numbers: HashMap<Arc<str>, u64>,
     /// Number and bytes of the secrets that may be forgotten.
@@ -78,6 +83,8 @@ impl Registry {
         }
         self.secrets
             .insert(Arc::clone(secret.value()), Arc::clone(secret));
+        self.by_digest.insert(secret.digest(), Arc::clone(secret));
+        self.owners.insert(secret.name(), secret.digest());
         if secret.is_searched_for() && is_searchable(secret.value()) {
             self.pending.push(Arc::clone(secret));
         }
@@ -93,6 +100,55 @@ impl Registry {
         let number = self.numbers.entry(Arc::clone(&class)).or_default();
         *number += 1;
         (class, *number)
+    }
+
+    /// The placeholder for a new secret: that of the recorded one that it stands for, or the next
+    /// one of its class.
+    pub(super) fn name_for(&mut self, class: &str, digest: u128) -> (Arc<str>, Name) {
+        let Some(name) = self.adopted.get(&digest).cloned() else {
+            let name = self.next_number(class);
+            return (Arc::clone(&name.0), name);
+        };
+        let class = match self.numbers.get_key_value(class) {
+            Some((class, _)) => Arc::clone(class),
+            None => class.into(),
+        };
+        (class, name)
+    }
+
+    /// The secret with this digest stands for the recorded one with this placeholder. Another one
+    /// that had it, such as that of an earlier run, gets a new placeholder.
+    pub(super) fn adopt(&mut self, digest: u128, name: &Name) {
+        let before = self.owners.insert(name.clone(), digest);
+        if let Some(other) = before.filter(|other| *other != digest) {
+            self.adopted.remove(&other);
+            if let Some(other) = self.by_digest.get(&other).cloned() {
+                let new = self.next_number(&Arc::clone(other.class()));
+                self.owners.insert(new.clone(), other.digest());
+                other.rename(new);
+            }
+        }
+        if let Some(secret) = self.by_digest.get(&digest) {
+            let old = secret.name();
+            if old != *name && self.owners.get(&old) == Some(&digest) {
+                self.owners.remove(&old);
+            }
+            secret.rename(name.clone());
+        }
+        self.adopted.insert(digest, name.clone());
+    }
+
+    /// The secret with this placeholder.
+    pub(super) fn owner(&self, name: &Name) -> Option<u128> {
+        self.owners.get(name).copied()
+    }
+
+    /// The placeholder of the secret with this digest.
+    pub(super) fn name(&self, digest: u128) -> Option<Name> {
+        let known = self.by_digest.get(&digest);
+        known
+            .map(|secret| secret.name())
+            .or_else(|| self.adopted.get(&digest).cloned())
     }
 
     /// Continues the numbering after the placeholders of a text.
@@ -158,6 +214,8 @@ impl Registry {
         self.pending = self.searched().cloned().collect();
         self.pending.shrink_to_fit();
         self.secrets.shrink_to_fit();
+        self.by_digest.shrink_to_fit();
+        self.owners.shrink_to_fit();
     }
 
     fn forget(&mut self, forgotten: &[Arc<Secret>], bounds: SecretBounds) {
@@ -167,6 +225,11 @@ impl Registry {
         for secret in forgotten {
             secret.forget();
             self.secrets.remove(secret.value());
+            self.by_digest.remove(&secret.digest());
+            let name = secret.name();
+            if self.adopted.get(&secret.digest()) != Some(&name) {
+                self.owners.remove(&name);
+            }
             self.count -= 1;
             self.bytes -= secret.value().len();
             if secret.is_recorded() {

@@ -1,6 +1,7 @@
 //! The registry of the secrets of one session and of their placeholders.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +14,7 @@ use crate::secret::{Secret, SecretKind};
 use crate::secret_part;
 use crate::secret_registry::{Registry, SecretBounds};
 use crate::secret_searcher::SecretSearcher;
+use ouli_codec::identity::Identity;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
 ///
@@ -24,6 +26,8 @@ pub struct Secrets {
     id: u64,
     registry: RwLock<Registry>,
     bounds: SecretBounds,
+    /// The keys of the digests of values.
+    digest_keys: [RandomState; 2],
     /// Increases with each secret that is new, and with each exchange to be recorded.
     clock: AtomicU64,
 }
@@ -49,6 +53,7 @@ impl Secrets {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             registry: RwLock::default(),
             bounds,
+            digest_keys: [RandomState::new(), RandomState::new()],
             clock: AtomicU64::new(1),
         }
     }
@@ -184,6 +189,39 @@ impl Secrets {
         self.clock.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// The secret with this digest stands for the recorded one with this placeholder: it has the
+    /// same placeholder from now on.
+    pub fn adopt(&self, digest: u128, class: &Arc<str>, number: u64) {
+        let name = (Arc::clone(class), number);
+        self.registry.write().adopt(digest, &name);
+    }
+
+    /// Registers a secret that stands for the recorded one with this placeholder.
+    pub fn register_as(&self, value: &[u8], class: &Arc<str>, number: u64) {
+        self.adopt(self.digest(value), class, number);
+        self.get_or_register(&UNDECLARED_RULE.into(), class, value, false, || true);
+    }
+
+    /// The identity of a secret, also if a placeholder stands for it.
+    pub fn resolve(&self, identity: &Identity) -> Identity {
+        let Identity::Placeholder(class, number) = identity else {
+            return identity.clone();
+        };
+        let owner = self.registry.read().owner(&(Arc::clone(class), *number));
+        owner.map_or_else(|| identity.clone(), Identity::Secret)
+    }
+
+    /// The placeholder of the secret with this digest.
+    pub fn placeholder_of(&self, digest: u128) -> Option<Identity> {
+        let name = self.registry.read().name(digest);
+        name.map(|(class, number)| Identity::Placeholder(class, number))
+    }
+
+    fn digest(&self, value: &[u8]) -> u128 {
+        let [high, low] = self.digest_keys.each_ref().map(|key| key.hash_one(value));
+        (u128::from(high) << 64) | u128::from(low)
+    }
+
     /// A known secret is seen again.
     pub(super) fn see(&self, secret: &Secret, in_recording: bool) {
         secret.see(self.version(), in_recording);
@@ -219,14 +257,16 @@ impl Secrets {
         in_recording: bool,
     ) -> Arc<Secret> {
         let class = if is_class(class) { class } else { "secret" };
+        let digest = self.digest(value);
         let mut registry = self.registry.write();
         if let Some(secret) = registry.get(value) {
             self.see(secret, in_recording);
             return Arc::clone(secret);
         }
         let now = self.clock.fetch_add(1, Ordering::AcqRel) + 1;
-        let numbered = registry.next_number(class);
-        let secret = Arc::new(Secret::new(Arc::clone(rule), numbered, value, kind));
+        let names = registry.name_for(class, digest);
+        let secret = Secret::new(Arc::clone(rule), names, (value, digest), kind);
+        let secret = Arc::new(secret);
         secret.see(now, in_recording);
         if !registry.insert(&secret, self.bounds) && in_recording {
             registry.forgotten_until = registry.forgotten_until.max(now);

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::identities::Identities;
 use ouli_codec::MessageView;
+use ouli_codec::identity::Content;
 use ouli_codec::json::Document;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
@@ -41,6 +43,10 @@ pub(crate) struct StreamPart {
     /// The body converted to JSON text, for formats that are not JSON.
     json_text: Option<Bytes>,
     json: OnceLock<Option<Document>>,
+    /// The same part with holes, if it has secrets.
+    with_holes: Option<Box<Self>>,
+    /// What belongs in the holes, if this is the part with holes.
+    identities: Option<Arc<Identities>>,
 }
 
 impl StreamPart {
@@ -59,6 +65,8 @@ impl StreamPart {
             body,
             json_text: None,
             json: OnceLock::new(),
+            with_holes: None,
+            identities: None,
         }
     }
 
@@ -74,6 +82,14 @@ impl StreamPart {
     #[must_use]
     pub(crate) fn with_json(mut self, json: Option<String>) -> Self {
         self.json_text = json.map(Bytes::from);
+        self
+    }
+
+    /// The same part, which has holes for these identities in that form.
+    #[must_use]
+    pub(crate) fn with_holes_of(mut self, mut part: Self, identities: Arc<Identities>) -> Self {
+        part.identities = Some(identities);
+        self.with_holes = Some(Box::new(part));
         self
     }
 }
@@ -128,6 +144,16 @@ impl MessageView for StreamPart {
         self.json
             .get_or_init(|| Document::parse(text.clone()))
             .as_ref()
+    }
+
+    fn with_holes(&self) -> Option<&dyn MessageView> {
+        self.with_holes
+            .as_deref()
+            .map(|part| part as &dyn MessageView)
+    }
+
+    fn hole(&self, index: usize) -> Option<Content> {
+        self.identities.as_ref()?.get(index)
     }
 }
 

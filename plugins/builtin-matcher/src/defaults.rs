@@ -4,6 +4,23 @@
 /// Headers that are compared by default: what the server does or sends depends on them. A request
 /// without them is not equal to one that has them.
 pub(crate) const SELECTING: &[&str] = &[
+    // Whose request it is. The host compares which secret it is, not its value.
+    "authorization",
+    "proxy-authorization",
+    "api-key",
+    "apikey",
+    "ocp-apim-subscription-key",
+    "private-token",
+    "subscription-key",
+    "x-access-token",
+    "x-api-key",
+    "x-auth-key",
+    "x-auth-token",
+    "x-functions-key",
+    "x-gitlab-token",
+    "x-goog-api-key",
+    "x-rapidapi-key",
+    "x-vault-token",
     // The operation, where one path serves several.
     "next-action",
     "soapaction",
@@ -48,8 +65,7 @@ pub(crate) const QUERY: &[&str] = &[
     "x-goog-date",
 ];
 
-/// Headers. `authorization` is not listed: its placeholder distinguishes an authenticated request
-/// from an anonymous one.
+/// Headers.
 pub(crate) const HEADERS: &[&str] = &[
     // Headers of the connection, not of the request.
     "connection",

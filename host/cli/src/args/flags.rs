@@ -59,7 +59,7 @@ pub(crate) struct RunFlags {
     /// removed, `all` and `none` are all and no kinds.
     /// By default: miss, refused-request, upstream-error, plugin-error, partial, undecodable,
     /// secret, dropped, not-written, damage. With --strict also: incomplete, edited, no-requests.
-    /// Further: unused, unfinished.
+    /// Further: unused, unfinished, assumed.
     #[arg(long, value_name = "KINDS", allow_hyphen_values = true)]
     pub(super) fail_on: Vec<String>,
     /// Write one log line per exchange.

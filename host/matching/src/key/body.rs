@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
 use super::exclusions::Exclusions;
+use super::holes::{Holes, child};
 use super::json::JsonDigester;
 use super::lines;
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
@@ -59,27 +60,37 @@ impl<'a> Body<'a> {
 }
 
 /// The digest of the body of a message. It includes the kind of body.
-pub(super) fn digest_body(message: &dyn MessageView, exclusions: &[Pointer]) -> ValueDigest {
+pub(super) fn digest_body(
+    message: &dyn MessageView,
+    exclusions: &[Pointer],
+    holes: &mut Holes<'_>,
+) -> ValueDigest {
     let exclusions = Exclusions::new(exclusions);
+    let root = holes.root();
     match Body::of(message, &exclusions) {
         Body::Empty => ValueDigest::without_sketch(leaf(Tag::Empty, &[])),
         Body::Json(json) => {
-            let mut digester = JsonDigester::new(json);
-            let digest = digester.root(&exclusions);
+            let mut digester = JsonDigester::new(json, holes);
+            let digest = digester.root(&exclusions, root);
             ValueDigest {
                 digest: pair(Tag::Json, 0, digest),
                 sketch: digester.sketch,
             }
         }
-        Body::Lines(body) => lines::digest(body, &exclusions).unwrap_or_else(|| raw_digest(body)),
-        Body::Form(fields) => digest_pairs(Tag::Form, &kept_fields(&fields, &exclusions)),
-        Body::Multipart(parts) => multipart_digest(&parts, &exclusions, message.body(), MAX_NESTED),
-        Body::Raw(bytes) => raw_digest(bytes),
+        Body::Lines(body) => {
+            lines::digest(body, &exclusions, holes).unwrap_or_else(|| raw_digest(body, holes))
+        }
+        Body::Form(fields) => digest_pairs(Tag::Form, &kept_fields(&fields, &exclusions), holes),
+        Body::Multipart(parts) => {
+            let nesting = (MAX_NESTED, root);
+            multipart_digest(&parts, &exclusions, message.body(), nesting, holes)
+        }
+        Body::Raw(bytes) => raw_digest(bytes, holes),
     }
 }
 
-fn raw_digest(bytes: &[u8]) -> ValueDigest {
-    ValueDigest::without_sketch(leaf(Tag::Raw, bytes))
+fn raw_digest(bytes: &[u8], holes: &mut Holes<'_>) -> ValueDigest {
+    ValueDigest::without_sketch(holes.leaf(Tag::Raw, bytes, holes.root()))
 }
 
 /// The fields of a form that are not excluded, sorted by name. Values of one name keep their order.
@@ -139,26 +150,36 @@ fn multipart_digest(
     parts: &[multipart::Part],
     exclusions: &Exclusions<'_>,
     body: &Bytes,
-    nested: usize,
+    (nested, place): (usize, u128),
+    holes: &mut Holes<'_>,
 ) -> ValueDigest {
     let (mut list, mut sketch) = (OrderedDigest::new(Tag::Multipart), Sketch::default());
-    for part in parts {
-        let Some(exclusions) = exclusions.member(part.name.as_deref().unwrap_or("")) else {
-            continue;
-        };
+    let kept = parts.iter().filter_map(|part| {
+        let exclusions = exclusions.member(part.name.as_deref().unwrap_or(""))?;
+        Some((part, exclusions))
+    });
+    for (index, (part, exclusions)) in kept.enumerate() {
+        let place = child(place, index as u128);
         let mut body_part = OrderedDigest::new(Tag::BodyPart);
-        body_part.push(optional(part.name.as_deref()));
-        body_part.push(optional(part.filename.as_deref()));
         let content = PartContent::of(part, body, nested);
-        body_part.push(optional(part_type(part, &content).as_deref()));
+        let content_type = part_type(part, &content);
+        let texts = [&part.name, &part.filename, &content_type];
+        for (step, text) in texts.into_iter().enumerate() {
+            body_part.push(match text {
+                Some(text) => holes.leaf(Tag::Text, text.as_bytes(), child(place, step as u128)),
+                None => leaf(Tag::Absent, &[]),
+            });
+        }
         body_part.push(match content {
             PartContent::Json(json) => {
-                pair(Tag::Json, 0, JsonDigester::new(&json).root(&exclusions))
+                let digest = JsonDigester::new(&json, holes).root(&exclusions, place);
+                pair(Tag::Json, 0, digest)
             }
             PartContent::Multipart(parts, body) => {
-                multipart_digest(&parts, &exclusions, &body, nested - 1).digest
+                let nesting = (nested - 1, place);
+                multipart_digest(&parts, &exclusions, &body, nesting, holes).digest
             }
-            PartContent::Raw(bytes) => leaf(Tag::Raw, &bytes),
+            PartContent::Raw(bytes) => holes.leaf(Tag::Raw, &bytes, place),
         });
         let body_part = body_part.finish();
         list.push(body_part);
@@ -168,13 +189,6 @@ fn multipart_digest(
         digest: list.finish(),
         sketch,
     }
-}
-
-fn optional(text: Option<&str>) -> u128 {
-    text.map_or_else(
-        || leaf(Tag::Absent, &[]),
-        |text| leaf(Tag::Text, text.as_bytes()),
-    )
 }
 
 fn is_container(json: &Document) -> bool {

@@ -1,16 +1,28 @@
 //! The key of a request: the digests of its parts.
 
 use super::digest::{OrderedDigest, Tag, leaf};
+use super::holes::{Holes, IdentityUse};
 use super::part::KeyPart;
 use super::value;
 use ouli_codec::MessageView;
 
-/// The key of a request: the digests of all its parts. Requests with equal keys match.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The key of a request: the digests of all its parts. Requests with equal keys match if their
+/// identities do.
+#[derive(Clone, Debug)]
 pub struct Key {
     hash: u128,
     parts: Box<[PartDigest]>,
+    identities: Box<[IdentityUse]>,
 }
+
+impl PartialEq for Key {
+    /// Identities are equal modulo a renaming, which a key does not know.
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Key {}
 
 impl Key {
     /// The digest of all parts in the order of their declaration.
@@ -21,6 +33,11 @@ impl Key {
     /// The digests of the parts, used to rank candidates of a miss.
     pub fn parts(&self) -> &[PartDigest] {
         &self.parts
+    }
+
+    /// The identities in the request, in the order of their places.
+    pub fn identities(&self) -> &[IdentityUse] {
+        &self.identities
     }
 }
 
@@ -45,24 +62,31 @@ impl PartDigest {
 /// Derives the key of a request. Excluded values count as absent. A header that the request does
 /// not have adds nothing, so that many can be declared.
 pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
+    let message = message.with_holes().unwrap_or(message);
+    let mut holes = Holes::new(message);
     let mut digest = OrderedDigest::new(Tag::Key);
-    let parts = parts
-        .iter()
-        .filter(|part| !is_absent(part, message))
-        .map(|part| {
-            let (name, value) = (part.name_digest(), value::digest_value(part, message));
+    let mut digests = Vec::with_capacity(parts.len());
+    for part in parts.iter().filter(|part| !is_absent(part, message)) {
+        let (name, before) = (part.name_digest(), holes.len());
+        holes.begin_part(name);
+        if let KeyPart::Cookies = part {
+            value::collect_cookies(message, &mut holes);
+        } else {
+            let value = value::digest_value(part, message, &mut holes);
             digest.push(name);
             digest.push(value.digest);
-            PartDigest {
+            digests.push(PartDigest {
                 name: low_half(name),
                 value: low_half(value.digest),
                 sketch: value.sketch.0,
-            }
-        })
-        .collect();
+            });
+        }
+        holes.end_part(before, || part.name());
+    }
     Key {
         hash: digest.finish(),
-        parts,
+        parts: digests.into(),
+        identities: holes.finish(),
     }
 }
 

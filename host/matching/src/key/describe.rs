@@ -60,7 +60,10 @@ pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPa
         name: part.name(),
         value: describe_part(part, message),
     };
-    parts.iter().map(describe).collect()
+    let described = parts
+        .iter()
+        .filter(|part| !matches!(part, KeyPart::Cookies));
+    described.map(describe).collect()
 }
 
 fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
@@ -74,6 +77,7 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
             let values = message.fields().get_all(name);
             fields(values.map(|value| (name.as_str(), value.as_bytes())))
         }
+        KeyPart::Cookies => Value::Empty,
         KeyPart::Headers { except } => fields(value::headers(message, except).into_iter()),
         KeyPart::Body { except } => body(message, except),
         KeyPart::Custom { value, .. } => raw(value),

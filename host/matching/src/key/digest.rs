@@ -28,6 +28,8 @@ pub(super) enum Tag {
     BodyPart,
     Raw,
     Repeated,
+    Holes,
+    Place,
 }
 
 /// The digest of one value.

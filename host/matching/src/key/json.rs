@@ -5,8 +5,10 @@ use std::fmt;
 
 use super::digest::{OrderedDigest, Sketch, Tag, UnorderedDigest, leaf, pair};
 use super::exclusions::Exclusions;
+use super::holes::{Holes, child};
 use super::number::canonical;
 use super::repeated_names::RepeatedNames;
+use ouli_codec::identity::has_hole;
 use ouli_codec::json::{Document, Kind, Node};
 
 /// A JSON value without the excluded values. Members are sorted.
@@ -139,8 +141,10 @@ impl Ord for Number {
 }
 
 /// Computes the digest of a document.
-pub(super) struct JsonDigester<'a> {
+pub(super) struct JsonDigester<'a, 'h, 'm> {
     document: &'a Document,
+    /// None if the document has no holes.
+    holes: Option<&'h mut Holes<'m>>,
     /// Reused for every number.
     number: Vec<u8>,
     /// Reused for every object.
@@ -152,9 +156,10 @@ pub(super) struct JsonDigester<'a> {
 /// Number of levels in the sketch.
 const SKETCH_DEPTH: usize = 2;
 
-impl<'a> JsonDigester<'a> {
-    pub(super) fn new(document: &'a Document) -> Self {
+impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
+    pub(super) fn new(document: &'a Document, holes: &'h mut Holes<'m>) -> Self {
         Self {
+            holes: has_hole(document.text()).then_some(holes),
             document,
             number: Vec::new(),
             names: RepeatedNames::default(),
@@ -162,12 +167,17 @@ impl<'a> JsonDigester<'a> {
         }
     }
 
-    /// The digest of the document without the excluded values.
-    pub(super) fn root(&mut self, exclusions: &Exclusions<'_>) -> u128 {
-        self.node(self.document.root(), exclusions, 1)
+    /// The digest of the document at a place, without the excluded values.
+    pub(super) fn root(&mut self, exclusions: &Exclusions<'_>, place: u128) -> u128 {
+        self.node(self.document.root(), exclusions, (1, place))
     }
 
-    fn node(&mut self, node: Node<'_>, exclusions: &Exclusions<'_>, depth: usize) -> u128 {
+    fn node(
+        &mut self,
+        node: Node<'_>,
+        exclusions: &Exclusions<'_>,
+        (depth, place): (usize, u128),
+    ) -> u128 {
         match node.kind() {
             Kind::Null => leaf(Tag::Null, &[]),
             Kind::Bool(false) => leaf(Tag::False, &[]),
@@ -176,14 +186,16 @@ impl<'a> JsonDigester<'a> {
                 canonical(node.text(), &mut self.number);
                 leaf(Tag::Number, &self.number)
             }
-            Kind::String(text) => leaf(Tag::String, text.as_bytes()),
+            Kind::String(text) => self.text(Tag::String, &text, place),
             Kind::Array(elements) => {
-                let mut list = OrderedDigest::new(Tag::Array);
+                let (mut list, mut kept) = (OrderedDigest::new(Tag::Array), 0);
                 for (index, element) in elements.enumerate() {
                     if let Some(exclusions) = exclusions.element(index) {
-                        let digest = self.node(element, &exclusions, depth + 1);
+                        let place = self.child(place, kept);
+                        let digest = self.node(element, &exclusions, (depth + 1, place));
                         self.add_to_sketch(digest.wrapping_add(index as u128), depth);
                         list.push(digest);
+                        kept += 1;
                     }
                 }
                 list.finish()
@@ -194,10 +206,11 @@ impl<'a> JsonDigester<'a> {
                 let mut repeated = self.names.find(names);
                 for member in members {
                     if let Some(exclusions) = exclusions.member(&member.name) {
-                        let name = name_digest(&member.name);
-                        let value = self.node(member.value, &exclusions, depth + 1);
+                        let name = self.text(Tag::Name, &member.name, place);
+                        let place = self.child(place, name);
+                        let value = self.node(member.value, &exclusions, (depth + 1, place));
                         let mut digest = pair(Tag::Member, name, value);
-                        let before = repeated.count(name);
+                        let before = repeated.count(name_digest(&member.name));
                         if before > 0 {
                             // Parsers take the first or the last one (RFC 8259, section 4).
                             digest = pair(Tag::Repeated, digest, before);
@@ -208,6 +221,21 @@ impl<'a> JsonDigester<'a> {
                 }
                 set.finish(Tag::Object)
             }
+        }
+    }
+
+    fn text(&mut self, tag: Tag, text: &str, place: u128) -> u128 {
+        match &mut self.holes {
+            Some(holes) => holes.leaf(tag, text.as_bytes(), place),
+            None => leaf(tag, text.as_bytes()),
+        }
+    }
+
+    /// A place within another one. Without holes no place is needed.
+    fn child(&self, place: u128, step: u128) -> u128 {
+        match self.holes {
+            Some(_) => child(place, step),
+            None => 0,
         }
     }
 

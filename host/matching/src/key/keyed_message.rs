@@ -29,6 +29,11 @@ impl KeyedMessage {
         describe(&self.parts, &*self.view)
     }
 
+    /// The parts with their values, with a hole in the place of each secret.
+    pub fn describe_with_holes(&self) -> Vec<DescribedPart> {
+        describe(&self.parts, self.view.with_holes().unwrap_or(&*self.view))
+    }
+
     /// The same message with other parts.
     pub(crate) fn with_parts(&self, parts: Vec<KeyPart>) -> Self {
         Self {

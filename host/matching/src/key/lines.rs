@@ -5,19 +5,27 @@ use bytes::Bytes;
 
 use super::digest::{OrderedDigest, Sketch, Tag, pair};
 use super::exclusions::Exclusions;
+use super::holes::{Holes, child};
 use super::json::{Json, JsonDigester};
 use super::value_digest::ValueDigest;
 use ouli_codec::json::Document;
 
 /// The digest of the lines. None if one of them is not JSON.
-pub(super) fn digest(body: &Bytes, exclusions: &Exclusions<'_>) -> Option<ValueDigest> {
+pub(super) fn digest(
+    body: &Bytes,
+    exclusions: &Exclusions<'_>,
+    holes: &mut Holes<'_>,
+) -> Option<ValueDigest> {
     let (mut list, mut sketch) = (OrderedDigest::new(Tag::Array), Sketch::default());
+    let mut kept = 0;
     for (index, line) in lines(body).enumerate() {
         let document = Document::parse(line)?;
         if let Some(exclusions) = exclusions.element(index) {
-            let digest = JsonDigester::new(&document).root(&exclusions);
+            let place = child(holes.root(), kept);
+            let digest = JsonDigester::new(&document, holes).root(&exclusions, place);
             sketch.add(digest.wrapping_add(index as u128));
             list.push(digest);
+            kept += 1;
         }
     }
     Some(ValueDigest {

@@ -2,10 +2,12 @@
 //! described in full for reports.
 
 mod body;
+mod capture;
 mod derive;
 mod describe;
 mod digest;
 mod exclusions;
+mod holes;
 mod json;
 mod keyed_message;
 mod lines;
@@ -20,12 +22,12 @@ pub(crate) mod sample_message;
 mod tests;
 mod value;
 mod value_digest;
-mod wildcard;
 
+pub use capture::{Capture, captures};
 pub use derive::{Key, PartDigest, derive};
 pub use describe::{BodyPart, DescribedPart, Value, describe};
+pub use holes::IdentityUse;
 pub use json::{Json, Number};
 pub use keyed_message::KeyedMessage;
 pub use name_list::ExcludedNames;
 pub use part::{HEADER_PREFIX, KeyPart};
-pub use wildcard::{holds_placeholder, matches_with_wildcards};

@@ -24,6 +24,8 @@ pub enum KeyPart {
     },
     /// All values of one header, in order. The name is in lower case.
     Header(String),
+    /// The identities in cookies. They count for a cookie that both requests have.
+    Cookies,
     /// All headers, sorted by name. Values of one name keep their order.
     Headers {
         /// Excluded headers, from [`ExcludedNames::case_insensitive`].
@@ -61,6 +63,7 @@ impl KeyPart {
             Self::Path => "path",
             Self::Query { .. } => "query",
             Self::Header(name) | Self::Custom { name, .. } => name,
+            Self::Cookies => "cookies",
             Self::Headers { .. } => "headers",
             Self::Body { .. } => "body",
         }
@@ -76,6 +79,7 @@ impl KeyPart {
             | Self::Authority
             | Self::Path
             | Self::Query { .. }
+            | Self::Cookies
             | Self::Headers { .. }
             | Self::Body { .. } => Tag::Name,
         };

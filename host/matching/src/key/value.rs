@@ -2,6 +2,7 @@
 
 use super::body::digest_body;
 use super::digest::{OrderedDigest, Sketch, Tag, leaf};
+use super::holes::{Holes, child};
 use super::name_list::ExcludedNames;
 use super::part::KeyPart;
 use super::path::normalized;
@@ -9,16 +10,21 @@ use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::MessageView;
 
 /// The digest of the value of a part in a message.
-pub(super) fn digest_value(part: &KeyPart, message: &dyn MessageView) -> ValueDigest {
+pub(super) fn digest_value(
+    part: &KeyPart,
+    message: &dyn MessageView,
+    holes: &mut Holes<'_>,
+) -> ValueDigest {
     match part {
         KeyPart::Endpoint => text(message.endpoint()),
         KeyPart::Method => text(message.method()),
         KeyPart::Authority => text(message.authority()),
-        KeyPart::Path => path(&normalized(message.path())),
-        KeyPart::Query { except } => digest_pairs(Tag::Pairs, &query(message, except)),
-        KeyPart::Header(name) => header(message, name),
-        KeyPart::Headers { except } => digest_pairs(Tag::Pairs, &headers(message, except)),
-        KeyPart::Body { except } => digest_body(message, except),
+        KeyPart::Path => path(&normalized(message.path()), holes),
+        KeyPart::Query { except } => digest_pairs(Tag::Pairs, &query(message, except), holes),
+        KeyPart::Header(name) => header(message, name, holes),
+        KeyPart::Cookies => ValueDigest::without_sketch(leaf(Tag::Empty, &[])),
+        KeyPart::Headers { except } => digest_pairs(Tag::Pairs, &headers(message, except), holes),
+        KeyPart::Body { except } => digest_body(message, except, holes),
         KeyPart::Custom { value, .. } => ValueDigest::without_sketch(leaf(Tag::Custom, value)),
     }
 }
@@ -49,7 +55,7 @@ fn text(text: &str) -> ValueDigest {
     ValueDigest::without_sketch(leaf(Tag::Text, text.as_bytes()))
 }
 
-fn path(path: &str) -> ValueDigest {
+fn path(path: &str, holes: &mut Holes<'_>) -> ValueDigest {
     let mut sketch = Sketch::default();
     // Paths that differ only in case or in a trailing slash are the most similar ones.
     let alike = path.strip_suffix('/').unwrap_or(path);
@@ -64,15 +70,70 @@ fn path(path: &str) -> ValueDigest {
         sketch.add(segment.wrapping_add(7 * index as u128));
     }
     ValueDigest {
-        digest: leaf(Tag::Text, path.as_bytes()),
+        digest: holes.leaf(Tag::Text, path.as_bytes(), holes.root()),
         sketch,
     }
 }
 
-fn header(message: &dyn MessageView, name: &str) -> ValueDigest {
+fn header(message: &dyn MessageView, name: &str, holes: &mut Holes<'_>) -> ValueDigest {
     let mut list = OrderedDigest::new(Tag::Values);
-    for value in message.fields().get_all(name) {
-        list.push(leaf(Tag::Text, value.as_bytes()));
+    for (index, value) in message.fields().get_all(name).enumerate() {
+        let place = child(holes.root(), index as u128);
+        let value = value.as_bytes();
+        list.push(match is_computed(name, value) {
+            true => holes.anonymous_leaf(Tag::Text, value, place),
+            false => holes.leaf(Tag::Text, value, place),
+        });
     }
     ValueDigest::without_sketch(list.finish())
 }
+
+/// Collects the identities in the cookies, each in the place of its name.
+pub(super) fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) {
+    for value in message.fields().get_all("cookie") {
+        for cookie in value.as_bytes().split(|byte| *byte == b';') {
+            let cookie = cookie.trim_ascii();
+            let name = cookie
+                .split(|byte| *byte == b'=')
+                .next()
+                .unwrap_or_default();
+            let place = child(holes.root(), leaf(Tag::Name, name));
+            holes.collect_rare(cookie, place);
+        }
+    }
+}
+
+/// True if credentials are computed anew for each request, so that they identify nobody.
+fn is_computed(name: &str, value: &[u8]) -> bool {
+    if name != "authorization" && name != "proxy-authorization" {
+        return false;
+    }
+    let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let starts_with = |start: &&str| {
+        let head = scheme.get(..start.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    COMPUTED_SCHEMES.iter().any(|start| starts_with(&start))
+}
+
+/// The beginnings of the names of authentication schemes that prove a secret without sending it, in
+/// lower case: signatures and challenges.
+const COMPUTED_SCHEMES: [&str; 17] = [
+    "acs3-",
+    "aws",
+    "bce-auth",
+    "digest",
+    "dpop",
+    "goog",
+    "hawk",
+    "hmac",
+    "mutual",
+    "negotiate",
+    "ntlm",
+    "oauth",
+    "scram-",
+    "sdk-hmac",
+    "sharedkey",
+    "signature",
+    "tc3-",
+];

@@ -1,6 +1,7 @@
 //! The digest of the value of a part.
 
-use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
+use super::digest::{OrderedDigest, Sketch, Tag, pair};
+use super::holes::{Holes, child};
 
 /// The digest of the value of a part, and the sketch of its components.
 pub(super) struct ValueDigest {
@@ -27,11 +28,17 @@ pub(super) fn sort_by_name<'a>(
 }
 
 /// The digest of pairs in this order.
-pub(super) fn digest_pairs(tag: Tag, pairs: &[(&str, &[u8])]) -> ValueDigest {
+pub(super) fn digest_pairs(
+    tag: Tag,
+    pairs: &[(&str, &[u8])],
+    holes: &mut Holes<'_>,
+) -> ValueDigest {
     let (mut list, mut sketch) = (OrderedDigest::new(tag), Sketch::default());
-    for (name, value) in pairs {
-        let name = leaf(Tag::Name, name.as_bytes());
-        let digest = pair(Tag::Member, name, leaf(Tag::Text, value));
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        let place = child(holes.root(), index as u128);
+        let name = holes.leaf(Tag::Name, name.as_bytes(), child(place, 0));
+        let value = holes.leaf(Tag::Text, value, child(place, 1));
+        let digest = pair(Tag::Member, name, value);
         list.push(digest);
         sketch.add(digest);
     }

@@ -26,7 +26,7 @@ pub enum Purpose {
 }
 
 impl Advice {
-    pub(super) fn for_cause(cause: Cause, is_damaged: bool, guidance: &Guidance) -> Option<Self> {
+    pub(super) fn for_cause(cause: &Cause, is_damaged: bool, guidance: &Guidance) -> Option<Self> {
         let record = match guidance.chooses_port {
             true => Purpose::RunAgain,
             false => Purpose::Record,
@@ -35,7 +35,7 @@ impl Advice {
             Cause::NoCassette | Cause::Empty => (record, &guidance.record_command),
             Cause::NoMatch if is_damaged => (Purpose::Restore, &guidance.record_command),
             // Mode `record` would start a new cassette.
-            Cause::NoMatch => (record, &guidance.auto_command),
+            Cause::NoMatch | Cause::OtherIdentity(_) => (record, &guidance.auto_command),
             Cause::Edited { .. } => (Purpose::Accept, &guidance.accept_command),
             Cause::Exhausted { .. } => return None,
         };

@@ -1,7 +1,9 @@
 //! Why a request has no match.
 
+use super::identity_conflict::IdentityConflict;
+
 /// Why a request has no match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The session has no cassette.
     NoCassette,
@@ -9,6 +11,8 @@ pub enum Cause {
     Empty,
     /// No recorded request has its key.
     NoMatch,
+    /// Recorded requests have its key, but other secrets.
+    OtherIdentity(IdentityConflict),
     /// A recorded request has its key, but the exchange was edited, which `strict` refuses.
     Edited {
         /// The number of the exchange.

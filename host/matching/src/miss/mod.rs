@@ -8,6 +8,7 @@ mod difference;
 #[cfg(test)]
 mod difference_tests;
 mod guidance;
+mod identity_conflict;
 mod json;
 mod pairs;
 mod path_form;
@@ -34,6 +35,7 @@ pub use cause::Cause;
 pub use change::{Change, IgnoreList};
 pub use difference::Difference;
 pub use guidance::{Guidance, Remedy};
+pub use identity_conflict::IdentityConflict;
 pub use rank::rank;
 pub use report::{Candidate, Miss, MissedRequest, Nearest, report};
 pub use resolution::Resolution;

@@ -23,6 +23,13 @@ impl Miss {
             "request": self.request_line,
             "nearest": self.nearest.iter().map(nearest).collect::<Vec<_>>(),
         });
+        if let Cause::OtherIdentity(conflict) = &self.cause {
+            problem["identity"] = json!({
+                "part": conflict.part,
+                "exchange": conflict.exchange,
+                "reason": conflict.reason,
+            });
+        }
         if let Some(tried) = &self.remedy {
             problem["remedy"] = remedy(tried);
         }
@@ -40,6 +47,7 @@ impl Miss {
             Cause::NoCassette => "the session has no cassette",
             Cause::Empty => "the session is empty",
             Cause::NoMatch => "no recorded exchange matches",
+            Cause::OtherIdentity(_) => "the matching exchange has other secrets",
             Cause::Edited { .. } => "the matching exchange was edited",
             Cause::Exhausted { .. } => "every matching exchange was replayed",
         }

@@ -110,7 +110,7 @@ pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
         }
         nearest.push(candidate.report(found));
     }
-    let command = Advice::for_cause(missed.cause, missed.unavailable.is_damaged(), guidance);
+    let command = Advice::for_cause(&missed.cause, missed.unavailable.is_damaged(), guidance);
     Miss {
         session: missed.session,
         request_line: missed.request_line,

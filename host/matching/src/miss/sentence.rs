@@ -9,7 +9,7 @@ impl Miss {
     /// The first sentence of the report, without a full stop.
     pub fn summary(&self) -> String {
         let (line, session) = (shorten(&self.request_line), &self.session);
-        match self.cause {
+        match &self.cause {
             Cause::NoCassette => {
                 format!("{line} is not recorded: session {session} has no cassette")
             }
@@ -25,6 +25,10 @@ impl Miss {
                     Some(nearest) => format!("{missed}: {}", nearest.comparison()),
                     None => missed,
                 }
+            }
+            Cause::OtherIdentity(conflict) => {
+                let clause = conflict.clause();
+                format!("{line} is recorded in session {session} with other secrets: {clause}")
             }
             Cause::Edited { exchange } => format!(
                 "{line} matches exchange {exchange} of session {session}, but it was edited and is \
@@ -49,6 +53,9 @@ impl Miss {
     pub fn close_reason(&self) -> String {
         let line = &self.request_line;
         let mut differences = self.nearest.iter().flat_map(|nearest| &nearest.differences);
+        if let Cause::OtherIdentity(conflict) = &self.cause {
+            return format!("{line} has another secret in {}", conflict.part);
+        }
         match differences.next() {
             Some(first) => format!("{line} differs in {}", first.location()),
             None => format!("{line} is not recorded"),

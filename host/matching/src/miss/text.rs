@@ -18,15 +18,16 @@ impl Miss {
             self.request_line, self.session
         )];
         let session = &self.session;
-        match self.cause {
+        match &self.cause {
             Cause::NoMatch => {}
+            Cause::OtherIdentity(conflict) => lines.push(format!("  {}", conflict.clause())),
             Cause::Edited { exchange } => lines.push(format!(
                 "  exchange {exchange} matches, but it was edited and is not replayed (strict)"
             )),
             Cause::NoCassette => lines.push(format!("  session {session} has no cassette")),
             Cause::Empty => lines.push(format!("  session {session} is empty")),
             Cause::Exhausted { recorded } => {
-                lines.push(format!("  recorded {}; {REPEAT}", times(recorded)))
+                lines.push(format!("  recorded {}; {REPEAT}", times(*recorded)))
             }
         }
         let edits = self.unavailable.edits().filter(|_| !self.is_edited());

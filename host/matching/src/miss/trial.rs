@@ -1,7 +1,7 @@
 //! Tries changes of the settings: the keys of two requests are derived with the changes in force.
 
 use super::change::{Change, IgnoreList};
-use crate::key::{KeyedMessage, holds_placeholder, matches_with_wildcards};
+use crate::key::KeyedMessage;
 
 /// Most changes in one remedy. A longer list is no help to its reader.
 const MAX_CHANGES: usize = 8;
@@ -47,15 +47,9 @@ pub(super) fn changed(message: &KeyedMessage, changes: &[Change]) -> KeyedMessag
     message.with_parts(parts)
 }
 
-/// True if the requests match with the changes in force: by their keys, or with placeholders of the
-/// recorded one as wildcards.
+/// True if the requests have equal keys with the changes in force.
 fn matches(live: &KeyedMessage, recorded: &KeyedMessage, changes: &[Change]) -> bool {
-    let (live, recorded) = (changed(live, changes), changed(recorded, changes));
-    if live.key() == recorded.key() {
-        return true;
-    }
-    let recorded = recorded.describe();
-    holds_placeholder(&recorded) && matches_with_wildcards(&recorded, &live.describe())
+    changed(live, changes).key() == changed(recorded, changes).key()
 }
 
 fn deduplicate(changes: Vec<Change>) -> Vec<Change> {

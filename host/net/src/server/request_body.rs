@@ -60,6 +60,11 @@ impl IncomingBody {
         }
     }
 
+    /// True if the client waits to be asked for the body.
+    pub fn is_expected(&self) -> bool {
+        self.expected.is_some()
+    }
+
     fn end_activity(&mut self) {
         if std::mem::take(&mut self.is_active) {
             self.activity.end_request();

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::compile;
@@ -14,6 +15,8 @@ use crate::run::snapshot::{self, InstrumentedComponent};
 use crate::run::template::InstanceTemplate;
 use crate::sandbox::log::PluginLog;
 use crate::{PluginError, Source};
+use ouli_codec::json::{Document, Kind, Pointer};
+use ouli_matching::key::KeyPart;
 
 /// Bytes of a component above which no snapshot is made, because it would be compiled twice. No
 /// known guest is that large.
@@ -101,11 +104,32 @@ fn prepare(
         usage: Arc::default(),
         is_snapshot: false,
     };
-    let (first_instance, declarations) = Instance::start_prepared(&template)?;
+    let (first_instance, mut declarations) = Instance::start_prepared(&template)?;
+    if source.is_builtin()
+        && let Some(matcher) = &mut declarations.matcher
+        && !ignores_cookies(&source.settings)
+    {
+        matcher.items.push(KeyPart::Cookies);
+    }
     Ok(PreparedPlugin {
         template,
         first_instance,
         declarations,
         requirements: compiled.requirements,
     })
+}
+
+/// True if the settings of the built-in matcher name cookies among the headers to ignore. The
+/// contract has no part for cookies, so the host adds it.
+fn ignores_cookies(settings: &str) -> bool {
+    let document = Document::parse(Bytes::copy_from_slice(settings.as_bytes()));
+    let names = Pointer::parse("/ignore_headers/*").ok().zip(document);
+    names.is_some_and(|(pointer, document)| {
+        let mut names = document.find(&pointer).into_iter();
+        names.any(|name| matches!(name.kind(), Kind::String(name) if is_cookie(&name)))
+    })
+}
+
+fn is_cookie(name: &str) -> bool {
+    name.eq_ignore_ascii_case("cookie")
 }

@@ -252,7 +252,7 @@ impl CallReplay {
         let data = match frame {
             None => {
                 self.splitter.finish().map_err(invalid)?;
-                return self.cursor.receive_end().await;
+                return self.cursor.receive_end();
             }
             Some(Err(error)) => {
                 self.has_left = self.is_http2 && matches!(error, IncomingBodyError::Transport(_));
@@ -269,7 +269,7 @@ impl CallReplay {
         }
         for message in self.splitter.feed(&data).map_err(invalid)? {
             let bytes = grpc::decode(&message, self.request_encoding.as_deref(), self.bounds());
-            self.cursor.receive(&bytes.map_err(invalid)?).await?;
+            self.cursor.receive(&bytes.map_err(invalid)?)?;
         }
         let received = self.consumed.as_ref().map_or(0, BytesMut::capacity);
         self.reservation.resize(received + self.splitter.buffered());
@@ -287,7 +287,8 @@ impl CallReplay {
         let failed = |reason: String| {
             ExchangeError::Internal(format!("a recorded message cannot be sent: {reason}"))
         };
-        let bytes = self.cursor.payload_bytes(payload).await?;
+        let bytes = self.cursor.payload_bytes(payload).await;
+        let bytes = bytes.map_err(|error| failed(error.to_string()))?;
         let entry = self.cursor.entry();
         let encoding = entry.and_then(|entry| entry.response.fields.get_str("grpc-encoding"));
         let encoding = encoding.filter(|encoding| {

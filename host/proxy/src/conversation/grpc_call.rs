@@ -16,12 +16,12 @@ pub(crate) async fn replay_call(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let head = RequestHead::new(context, &request, true);
-    let lookup = look_up(
+    let mut lookup = look_up(
         context,
         head.to_recorded_request(&context.endpoint.authority),
     )
     .await?;
-    match Selection::of(context, &lookup).await? {
+    match Selection::of(context, &mut lookup).await? {
         Selection::Found(queue, claimed) => {
             let send_head_now = have_same_response_head(&queue);
             let call = CallReplay::new(context, &head, request, (lookup, queue, claimed)).await?;
@@ -43,14 +43,14 @@ pub(crate) async fn replay_call_or_forward(
     request: Request<RequestBody>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let head = RequestHead::new(context, &request, true);
-    let lookup = look_up(
+    let mut lookup = look_up(
         context,
         head.to_recorded_request(&context.endpoint.authority),
     )
     .await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
-    let body = match Selection::of(context, &lookup).await? {
+    let body = match Selection::of(context, &mut lookup).await? {
         Selection::Found(queue, claimed) => {
             let mut call =
                 CallReplay::new(context, &head, request, (lookup, queue, claimed)).await?;

@@ -3,12 +3,12 @@
 
 mod call_replay;
 mod client_input;
-mod client_message;
 mod cursor;
 mod grpc_call;
 mod response_frames;
 mod selection;
 mod start;
+mod unmatched;
 mod websocket;
 mod websocket_terms;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::handler::{ExchangeError, RequestContext};
 use crate::replay::{self, Lookup};
-use crate::session::{ClaimedEntry, ReplayQueue};
+use crate::session::{ClaimedEntry, ClientMessageKey, ReplayQueue};
 use ouli_message::stream::Protocol;
 
 /// The recorded conversation for a request that begins one.
@@ -13,22 +13,30 @@ pub(super) enum Selection {
     Found(ReplayQueue, ClaimedEntry),
     /// This many conversations match, and all of them are already replayed.
     Exhausted(usize),
-    /// No recorded conversation matches.
+    /// No recorded conversation matches, or only those with other secrets.
     NotFound,
 }
 
 impl Selection {
     pub(super) async fn of(
         context: &RequestContext<'_>,
-        lookup: &Lookup,
+        lookup: &mut Arc<Lookup>,
     ) -> Result<Self, ExchangeError> {
         // An exchange may have been recorded while the request was looked up.
         context.update_index(&lookup.index).await?;
         let exhausted = replay::exhausted_policy(context);
-        let Some(queue) = ReplayQueue::of(&lookup.index, &lookup.match_key.key, exhausted) else {
-            return Ok(Self::NotFound);
+        let (index, key) = (&lookup.index, &lookup.match_key.key);
+        let queue = match ReplayQueue::of(index, key, exhausted) {
+            Ok(Some(queue)) => queue,
+            Ok(None) => return Ok(Self::NotFound),
+            Err(conflict) => {
+                if let Some(lookup) = Arc::get_mut(lookup) {
+                    lookup.conflict = Some(conflict);
+                }
+                return Ok(Self::NotFound);
+            }
         };
-        Ok(match queue.claim(|_| true) {
+        Ok(match queue.claim(|entry| index.bind(entry, key)) {
             Some(claimed) => Self::Found(queue, claimed),
             None => Self::Exhausted(queue.entries().len()),
         })
@@ -50,7 +58,7 @@ pub(super) async fn load_expected_keys(
     lookup: &Arc<Lookup>,
     claimed: &ClaimedEntry,
     protocol: Protocol,
-) -> Result<Arc<[u128]>, ExchangeError> {
+) -> Result<Arc<[ClientMessageKey]>, ExchangeError> {
     if let Some(expected_keys) = lookup.index.cached_client_message_keys(claimed.entry()) {
         return Ok(expected_keys);
     }

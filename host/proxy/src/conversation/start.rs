@@ -22,8 +22,8 @@ pub(crate) async fn replay_websocket(
     request: Request<RequestBody>,
     guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let lookup = look_up_handshake(context, &request).await?;
-    match Selection::of(context, &lookup).await? {
+    let mut lookup = look_up_handshake(context, &request).await?;
+    match Selection::of(context, &mut lookup).await? {
         Selection::Found(queue, claimed) => {
             start_replay(context, request, guards, (lookup, queue, claimed)).await
         }
@@ -38,10 +38,10 @@ pub(crate) async fn replay_websocket_or_tunnel(
     request: Request<RequestBody>,
     guards: TunnelGuards,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
-    let lookup = look_up_handshake(context, &request).await?;
+    let mut lookup = look_up_handshake(context, &request).await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
-    match Selection::of(context, &lookup).await? {
+    match Selection::of(context, &mut lookup).await? {
         Selection::Found(queue, claimed) => {
             start_replay(context, request, guards, (lookup, queue, claimed)).await
         }

@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::client_input;
 use super::cursor::{ConversationCursor, DueMessage};
 use crate::handler::{ExchangeError, RequestTrace};
-use crate::session::MemoryReservation;
+use crate::session::{MemoryReservation, Outcome};
 use crate::tunnel::ClientIo;
 use ouli_codec::websocket::{Bounds, Decoder, DeflateParams, Encoder, ReceivedMessage, Violation};
 use ouli_config::Limits;
@@ -245,7 +245,7 @@ impl WebSocketReplay {
             }
             ReceivedMessage::Pong(_) => {}
             ReceivedMessage::Data { content, .. } => {
-                if let Err(error) = self.cursor.receive(&content).await {
+                if let Err(error) = self.cursor.receive(&content) {
                     return self.handle_miss(&error).await.map(Some);
                 }
             }
@@ -301,7 +301,7 @@ impl WebSocketReplay {
         if let Some(end) = self.send_close_that_is_due().await? {
             return Ok(end);
         }
-        if let Err(error) = self.cursor.receive_violation(&violation).await {
+        if let Err(error) = self.cursor.receive_violation(&violation) {
             self.trace.log_error(&error);
             self.cursor.count_error(&error);
             return self.close(Some(violation.code), violation.reason).await;
@@ -326,7 +326,7 @@ impl WebSocketReplay {
 
     /// The client does nothing. If it sent more messages when it was recorded, this is a miss.
     async fn handle_idle(&mut self) -> std::io::Result<ConversationEnd> {
-        let Err(error) = self.cursor.check_complete().await else {
+        let Err(error) = self.cursor.check_complete() else {
             return self.close(Some(1001), "idle timeout").await;
         };
         self.trace.log_error(&error);
@@ -342,7 +342,6 @@ impl WebSocketReplay {
         self.cursor.count_error(error);
         let (code, reason) = match error {
             ExchangeError::Miss(miss) => (1008, format!("ouli miss: {}", miss.close_reason())),
-            ExchangeError::MemoryLimit => (1013, error.to_string()),
             other => (1011, other.to_string()),
         };
         self.close(Some(code), &reason).await
@@ -357,10 +356,9 @@ impl WebSocketReplay {
     async fn send_message(&mut self, due: DueMessage) -> std::io::Result<Option<ConversationEnd>> {
         let frame = match &due.kind {
             MessageKind::Text(payload) | MessageKind::Binary(payload) => {
-                let bytes = match self.cursor.payload_bytes(payload).await {
-                    Ok(bytes) => bytes,
-                    Err(error) => return self.handle_miss(&error).await.map(Some),
-                };
+                let bytes = self.cursor.payload_bytes(payload).await;
+                // What cannot be read was not found.
+                let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
                 self.encoder.message(text, &bytes, payload.compressed, None)
             }

@@ -19,7 +19,7 @@ use crate::session::Sessions;
 use ouli_config::{CommandLine, Config, Mode};
 
 /// The largest configuration file, in bytes. It cannot name a limit of its own.
-const MAX_CONFIG_SIZE: usize = 4 << 20;
+const MAX_CONFIG_SIZE: usize = 1 << 20;
 
 impl Loaded {
     /// Reads the configuration and loads the plugins.

@@ -44,5 +44,6 @@ pub use snapshot::Snapshot;
 pub(crate) use access_log::AccessOutcome;
 pub(crate) use request_body::RequestBody;
 pub(crate) use request_context::RequestContext;
+pub(crate) use request_limiter::RequestPermit;
 pub(crate) use request_trace::RequestTrace;
 pub(crate) use shared_state::StreamPermit;

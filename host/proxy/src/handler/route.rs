@@ -21,6 +21,8 @@ pub struct Route {
     tls: Option<Arc<ClientConfig>>,
     bounds: upstream::Bounds,
     request_limiter: RequestLimiter,
+    /// Those of them whose bodies have not arrived: the others find a place beside slow uploads.
+    upload_limiter: RequestLimiter,
     /// Opens its connections; TCP where there is none.
     dial: Option<Arc<dyn Dial>>,
     has_answered: HasAnswered,
@@ -39,6 +41,8 @@ impl Route {
         bounds: upstream::Bounds,
         workers: usize,
     ) -> Result<Self, InvalidUri> {
+        let (pending, timeout) = (bounds.max_pending_requests, bounds.pending_request_timeout);
+        let limiter = |max| RequestLimiter::new(max, pending, timeout);
         Ok(Self {
             scheme: match address.scheme {
                 ouli_config::Scheme::Http | ouli_config::Scheme::H2c => Scheme::HTTP,
@@ -47,11 +51,8 @@ impl Route {
             authority: Authority::try_from(address.authority())?,
             address,
             tls,
-            request_limiter: RequestLimiter::new(
-                bounds.max_concurrent_requests,
-                bounds.max_pending_requests,
-                bounds.pending_request_timeout,
-            ),
+            request_limiter: limiter(bounds.max_concurrent_requests),
+            upload_limiter: limiter(max_uploads(bounds.max_concurrent_requests)),
             bounds,
             dial: None,
             has_answered: HasAnswered::default(),
@@ -98,15 +99,22 @@ impl Route {
         }
     }
 
-    /// A permit for one request, at once or after a bounded wait.
+    /// A permit for one request, at once or after a bounded wait, and one for its body if that has
+    /// not arrived.
     pub(crate) async fn request_permit(
         &self,
+        has_arrived: bool,
         contention: &Contention,
-    ) -> Result<RequestPermit, ExchangeError> {
+    ) -> Result<(RequestPermit, Option<RequestPermit>), ExchangeError> {
+        let exceeded = || ExchangeError::TooManyRequests("upstream_max_concurrent_requests");
+        let upload = match has_arrived {
+            true => None,
+            false => Some(self.upload_limiter.acquire(contention).await),
+        };
+        let upload = upload.map(|upload| upload.ok_or_else(exceeded));
+        let upload = upload.transpose()?;
         let permit = self.request_limiter.acquire(contention).await;
-        permit.ok_or(ExchangeError::TooManyRequests(
-            "upstream_max_concurrent_requests",
-        ))
+        Ok((permit.ok_or_else(exceeded)?, upload))
     }
 
     /// The client of a worker. It refuses to connect to the gateway's own listeners.
@@ -127,4 +135,9 @@ impl Route {
             )
         })
     }
+}
+
+/// The requests of `max` whose bodies may be outstanding: all but a quarter.
+fn max_uploads(max: usize) -> usize {
+    max - max / 4
 }

@@ -90,7 +90,7 @@ impl Snapshot {
     }
 
     /// The index of a session. Builds it if there is none: reads the cassette and derives all keys.
-    /// The index of the run before is reused, and the index of a later one is kept.
+    /// The index of another run is reused, and the index of a later one is kept.
     ///
     /// # Errors
     /// If the cassette cannot be read.
@@ -102,17 +102,15 @@ impl Snapshot {
         sessions.load(session, self.config.strict)?;
         let _building = session.lock_index_build();
         // Built outside of the lock of all indexes, which every request takes.
-        let built = Arc::new(match self.index(session.name()) {
-            Some(index) if index.is_of(session) => return Ok(index),
-            Some(index) if session.rewound_from() == Some(index.session().version()) => {
-                index.rewound(Arc::clone(session))
-            }
-            Some(_) | None => Index::build(
-                Arc::clone(session),
-                Arc::clone(&self.plugins),
-                Arc::clone(sessions.folder()),
-            ),
-        });
+        let known = self.index(session.name());
+        if let Some(index) = known.as_ref().filter(|index| index.is_of(session)) {
+            return Ok(Arc::clone(index));
+        }
+        let rewound = known.and_then(|index| index.rewound(session));
+        let built = Arc::new(rewound.unwrap_or_else(|| {
+            let (plugins, folder) = (Arc::clone(&self.plugins), Arc::clone(sessions.folder()));
+            Index::build(Arc::clone(session), plugins, folder)
+        }));
         Ok(self.indexes.keep(session, built))
     }
 }

@@ -12,7 +12,7 @@ use super::reclaimable_body::{BodyReturn, ReclaimableBody};
 use super::request_head::RequestHead;
 use super::teed_request_body::TeedRequestBody;
 use super::whole_body::WholeBody;
-use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext};
+use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext, RequestPermit};
 use ouli_config::Scheme;
 use ouli_net::http::{forwarding, upgrade, validation};
 use ouli_net::server::InterimSender;
@@ -29,16 +29,37 @@ pub(crate) enum ForwardedBody {
     Whole(Bytes, HeaderMap),
 }
 
+impl ForwardedBody {
+    /// Reads a small body. True if all of it has arrived.
+    async fn await_small(&mut self) -> bool {
+        match self {
+            Self::Passthrough(body) => body.await_small().await,
+            Self::Teed(body, ..) => body.await_small().await,
+            Self::Whole(..) => true,
+        }
+    }
+}
+
 /// Sends a request once the upstream's request limit permits it, and returns the response head
 /// without its hop-by-hop fields.
 pub(super) async fn send(
     context: &RequestContext<'_>,
     head: RequestHead,
-    body: ForwardedBody,
+    mut body: ForwardedBody,
 ) -> Result<Response<UpstreamBody>, ExchangeError> {
     let (route, client) = context.upstream()?;
     let is_in_memory = matches!(body, ForwardedBody::Whole(..));
-    let mut request = Request::new(into_body(body));
+    // A call may wait for its client before the upstream responds.
+    let permit = match context.is_call() {
+        true => None,
+        false => {
+            let has_arrived = body.await_small().await;
+            let contention = &context.handler.shared.contention;
+            Some(route.request_permit(has_arrived, contention).await?)
+        }
+    };
+    let (permit, upload) = permit.unzip();
+    let mut request = Request::new(into_body(body, upload.flatten()));
     if is_in_memory {
         request.extensions_mut().insert(InMemoryBody);
     }
@@ -59,12 +80,6 @@ pub(super) async fn send(
     if route.address.scheme == Scheme::H2c {
         *request.version_mut() = Version::HTTP_2;
     }
-    // A call may wait for its client before the upstream responds.
-    let contention = &context.handler.shared.contention;
-    let permit = match context.is_call() {
-        true => None,
-        false => Some(route.request_permit(contention).await?),
-    };
     let response = match &head.upgrade {
         Some(protocols) => {
             let pinned = context.pinned_upstream(request.headers());
@@ -129,12 +144,18 @@ fn set_transfer_encoding(request: &mut Request<upstream::Body>) {
     }
 }
 
-fn into_body(body: ForwardedBody) -> upstream::Body {
+/// The body for the upstream. It holds the permit of an upload.
+fn into_body(body: ForwardedBody, upload: Option<RequestPermit>) -> upstream::Body {
+    let held = move |frame| {
+        let _ = &upload;
+        frame
+    };
     match body {
         ForwardedBody::Passthrough(body) if body.is_end_stream() => empty_body(),
-        ForwardedBody::Passthrough(body) => body.map_err(Into::into).boxed_unsync(),
+        ForwardedBody::Passthrough(body) => body.map_frame(held).map_err(Into::into).boxed_unsync(),
         ForwardedBody::Teed(body, capture, return_to) => {
             ReclaimableBody::new(TeedRequestBody::new(body, capture), return_to)
+                .map_frame(held)
                 .map_err(Into::into)
                 .boxed_unsync()
         }

@@ -29,6 +29,11 @@ impl PrefixedBody {
     pub(crate) fn with_prefix(prefix: Bytes, rest: RequestBody) -> Self {
         Self { prefix, rest }
     }
+
+    /// Reads a small rest. True if all of the body has arrived.
+    pub(super) async fn await_small(&mut self) -> bool {
+        self.rest.await_small().await
+    }
 }
 
 impl Body for PrefixedBody {

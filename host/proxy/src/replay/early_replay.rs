@@ -119,7 +119,7 @@ impl<'a> TruncatedParts<'a> {
         let exhausted = match self.result {
             Some(LookupResult::Hit(claimed)) => return Ok(EarlyResult::Hit(claimed)),
             Some(LookupResult::Exhausted(count)) => Some(count),
-            Some(LookupResult::NotFound) | None => None,
+            Some(LookupResult::NotFound | LookupResult::OtherIdentity(_)) | None => None,
         };
         let length = self.found.last().map_or(0, |(length, _)| *length);
         let part = received.slice_ref(part_of(received, length));
@@ -155,9 +155,11 @@ impl EarlyEnd for TruncatedParts<'_> {
             let index = &self.keys.deriver.index;
             self.result = index.claim_early(&self.found, next, exhausted);
             match &self.result {
-                Some(LookupResult::Exhausted(_) | LookupResult::NotFound)
-                    if self.context.endpoint.configured.mode == Mode::Auto =>
-                {
+                Some(
+                    LookupResult::Exhausted(_)
+                    | LookupResult::NotFound
+                    | LookupResult::OtherIdentity(_),
+                ) if self.context.endpoint.configured.mode == Mode::Auto => {
                     // The whole request is forwarded.
                     (self.result, self.next_early) = (None, None);
                     return Ok(false);

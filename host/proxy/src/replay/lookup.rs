@@ -9,7 +9,7 @@ use crate::session::{
     ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session, body_digest,
 };
 use ouli_codec::MessageView;
-use ouli_matching::miss::Miss;
+use ouli_matching::miss::{IdentityConflict, Miss};
 use ouli_message::Request;
 use ouli_plugin::{MatchKey, PluginFailure, Plugins};
 
@@ -21,6 +21,8 @@ pub(crate) struct Lookup {
     pub(crate) match_key: MatchKey,
     /// For a request whose rest was not read: the number of exchanges that are all replayed.
     pub(super) exhausted: Option<usize>,
+    /// Why the secrets of the request are not those of a recorded one with the same key.
+    pub(crate) conflict: Option<IdentityConflict>,
     /// The search for a recorded request that is truncated.
     pub(super) truncated: Option<TruncatedSearch>,
     /// The memory of a large request while it is worked on.
@@ -44,8 +46,17 @@ pub(crate) async fn look_up_request(
         move || {
             let (plugins, secrets) = (&snapshot.plugins, session.secrets());
             let name = Arc::clone(session.name());
-            let request_view = plugins.view(endpoint, name, request, Arc::clone(secrets))?;
-            let match_key = plugins.key(&request_view, secrets)?;
+            let view = || {
+                let (endpoint, name) = (Arc::clone(&endpoint), Arc::clone(&name));
+                plugins.view(endpoint, name, Arc::clone(&request), Arc::clone(secrets))
+            };
+            let mut request_view = view()?;
+            let mut match_key = plugins.key(&request_view, secrets)?;
+            // A secret that is found in the body may be in what was read before it.
+            if request_view.has_secret_in_head() {
+                request_view = view()?;
+                match_key = plugins.key(&request_view, secrets)?;
+            }
             session.count_failed_matcher(&match_key);
             Ok::<_, PluginFailure>((request_view, match_key))
         }
@@ -58,6 +69,7 @@ pub(crate) async fn look_up_request(
         request_view,
         match_key,
         exhausted: None,
+        conflict: None,
         truncated: None,
         _memory: memory,
     })
@@ -98,8 +110,7 @@ impl Lookup {
     }
 }
 
-/// The recorded exchange for a request: the next one with its key, else one that matches with
-/// placeholders as wildcards.
+/// The recorded exchange for a request: the next one with its key and its secrets.
 pub(super) async fn find(
     context: &RequestContext<'_>,
     lookup: &mut Lookup,
@@ -128,42 +139,64 @@ pub(super) async fn find(
         return Ok(LookupResult::NotFound);
     }
     let found = lookup.truncated.as_ref().map(TruncatedSearch::found);
-    Ok(match found.filter(|found| !found.is_empty()) {
+    let found = match found.filter(|found| !found.is_empty()) {
         Some(found) => lookup
             .index
             .find_with_truncated(Some(key), found, exhausted),
-        None => find_whole(context, lookup, exhausted).await?,
+        None => match lookup.index.find(key, exhausted) {
+            LookupResult::NotFound => find_assumed(context, lookup, exhausted).await?,
+            found => found,
+        },
+    };
+    Ok(match found {
+        LookupResult::OtherIdentity(conflict) => {
+            lookup.conflict = Some(conflict);
+            LookupResult::NotFound
+        }
+        found => found,
     })
 }
 
-/// The recorded exchange for a whole request.
-async fn find_whole(
+/// The recorded exchange for a request that has values where a recorded one has secrets.
+async fn find_assumed(
     context: &RequestContext<'_>,
-    lookup: &Lookup,
+    lookup: &mut Lookup,
     exhausted: ExhaustedPolicy,
 ) -> Result<LookupResult, ExchangeError> {
-    let key = &lookup.match_key.key;
-    let found = lookup.index.find(key, exhausted);
-    if !matches!(found, LookupResult::NotFound) {
-        return Ok(found);
-    }
-    let Some((largest, all)) = lookup.index.wildcard_sizes() else {
-        return Ok(found);
+    let Some((largest, all)) = lookup.index.assumption_sizes() else {
+        return Ok(LookupResult::NotFound);
     };
     // Each of them is read and parsed to be compared with this request.
     let offload_size = context.snapshot.config.limits.offload_size;
     let size = largest.max(all.min(offload_size));
     let size = size.max(lookup.request.body.inline().len());
-    let (index, key) = (Arc::clone(&lookup.index), key.clone());
+    let (index, key) = (Arc::clone(&lookup.index), lookup.match_key.key.clone());
     let (snapshot, session) = (Arc::clone(&context.snapshot), Arc::clone(&context.session));
-    let view = Arc::clone(&lookup.request_view);
-    let compare = move || {
-        let described = snapshot.plugins.describe(&view, session.secrets());
-        described.map_or(LookupResult::NotFound, |described| {
-            index.find_by_wildcard(&key, &described, exhausted)
-        })
+    let (view, request) = (
+        Arc::clone(&lookup.request_view),
+        Arc::clone(&lookup.request),
+    );
+    let endpoint = Arc::clone(&context.endpoint.name);
+    let assume = move || {
+        let (plugins, secrets) = (&snapshot.plugins, session.secrets());
+        let live = plugins.keyed_request(&view, secrets)?;
+        if !index.assume_secrets(&key, &live) {
+            return Ok(None);
+        }
+        let name = Arc::clone(session.name());
+        let view = plugins.view(endpoint, name, request, Arc::clone(secrets))?;
+        let key = plugins.key(&view, secrets)?;
+        Ok::<_, PluginFailure>(Some((view, key)))
     };
-    let (found, _memory) = context.work_on_body(size, compare).await?;
+    let (assumed, _memory) = context.work_on_body(size, assume).await?;
+    let Some((view, key)) = assumed? else {
+        return Ok(LookupResult::NotFound);
+    };
+    let found = lookup.index.find(&key.key, exhausted);
+    if matches!(found, LookupResult::Hit(_)) {
+        lookup.index.count_assumed_values();
+        (lookup.request_view, lookup.match_key) = (view, key);
+    }
     Ok(found)
 }
 
@@ -230,7 +263,8 @@ impl Explanation {
         let message = plugins.keyed_request(&view, session.secrets())?;
         let guidance = snapshot.guidance(endpoint, session.name());
         let index = &lookup.index;
-        let mut miss = index.explain_miss(message, key, budget, self.replayed, guidance);
+        let found = (self.replayed, lookup.conflict.clone());
+        let mut miss = index.explain_miss(message, key, budget, found, guidance);
         miss.unavailable.uncompared = lookup
             .truncated
             .as_ref()

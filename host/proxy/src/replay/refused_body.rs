@@ -56,7 +56,9 @@ impl RefusedBodyLookup {
         let key = &self.lookup.match_key.key;
         match self.lookup.index.find_refused_body(key, exhausted) {
             LookupResult::Hit(claimed) => Some(claimed),
-            LookupResult::Exhausted(_) | LookupResult::NotFound => None,
+            LookupResult::Exhausted(_)
+            | LookupResult::NotFound
+            | LookupResult::OtherIdentity(_) => None,
         }
     }
 }

@@ -42,13 +42,15 @@ pub(crate) async fn replay(
     match find(context, &mut lookup).await? {
         LookupResult::Hit(claimed) => serve_hit(context, claimed, &client).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, lookup, Some(count)).await),
-        LookupResult::NotFound => match refused.and_then(|refused| refused.repeat(context)) {
-            Some(claimed) => serve_hit(context, claimed, &client).await,
-            None => match selected_response(context, &lookup, &client).await? {
-                Some(response) => Ok(response),
-                None => Err(miss_error(context, lookup, None).await),
-            },
-        },
+        LookupResult::NotFound | LookupResult::OtherIdentity(_) => {
+            match refused.and_then(|refused| refused.repeat(context)) {
+                Some(claimed) => serve_hit(context, claimed, &client).await,
+                None => match selected_response(context, &lookup, &client).await? {
+                    Some(response) => Ok(response),
+                    None => Err(miss_error(context, lookup, None).await),
+                },
+            }
+        }
     }
 }
 

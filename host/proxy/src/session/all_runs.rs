@@ -35,6 +35,11 @@ pub(super) struct AllRuns {
     /// Held while a new cassette is started or a run is ended. Who holds it waits for the disk, so
     /// only threads that serve nobody wait for it.
     pub(super) rotation: Mutex<()>,
+    /// Held while an index of a run is built: the indexes of several runs have the same keys, which
+    /// are derived once.
+    pub(super) index_build: Mutex<()>,
+    /// The turn to build an index, for which no thread waits.
+    pub(super) index_turn: Arc<tokio::sync::Mutex<()>>,
     /// It was forgotten and had recorded secrets: it must not record again, since none is known.
     pub(super) lost_secrets: bool,
     /// The state of the cassette when this process read or wrote it last. In any other state it was
@@ -71,6 +76,8 @@ impl AllRuns {
             log_throttle: LogThrottle::default(),
             rotated_by: AtomicU64::default(),
             rotation: Mutex::default(),
+            index_build: Mutex::default(),
+            index_turn: Arc::default(),
             lost_secrets: false,
             stamp: Mutex::default(),
             incomplete: OnceLock::new(),

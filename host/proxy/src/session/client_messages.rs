@@ -9,11 +9,34 @@ use super::entry::Entry;
 use super::index::{Index, request_line};
 use super::miss_comparison::{ComparisonBudget, MAX_COMPARED};
 use ouli_codec::MessageView;
-use ouli_matching::key::{self, DescribedPart, KeyedMessage};
+use ouli_matching::key::{IdentityUse, Key, KeyedMessage};
 use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
 use ouli_message::Content;
 use ouli_message::stream::{MessageKind, Payload, Protocol, Side};
 use ouli_plugin::{ConversationMessage, PluginFailure};
+
+/// The key of a message of the client, or of its violation of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClientMessageKey {
+    pub(crate) hash: u128,
+    pub(crate) identities: Box<[IdentityUse]>,
+}
+
+impl ClientMessageKey {
+    fn of(key: &Key) -> Self {
+        Self {
+            hash: key.hash(),
+            identities: key.identities().into(),
+        }
+    }
+
+    fn of_violation(code: u16, reason: &str) -> Self {
+        Self {
+            hash: violation_key(code, reason),
+            identities: Box::default(),
+        }
+    }
+}
 
 /// A message that the client sent.
 #[derive(Clone, Copy)]
@@ -48,11 +71,11 @@ impl Index {
     ///
     /// # Errors
     /// If a message cannot be read, or a plugin fails.
-    pub fn client_message_keys(
+    pub(crate) fn client_message_keys(
         &self,
         entry: &Entry,
         protocol: Protocol,
-    ) -> Result<Arc<[u128]>, String> {
+    ) -> Result<Arc<[ClientMessageKey]>, String> {
         if let Some(keys) = self.cached_client_message_keys(entry) {
             return Ok(keys);
         }
@@ -65,13 +88,15 @@ impl Index {
             MessageKind::Text(payload) | MessageKind::Binary(payload) => {
                 Some(self.payload_key(&request, protocol, payload))
             }
-            MessageKind::Invalid { code, reason } => Some(Ok(violation_key(*code, reason))),
+            MessageKind::Invalid { code, reason } => {
+                Some(Ok(ClientMessageKey::of_violation(*code, reason)))
+            }
             MessageKind::Ping(_)
             | MessageKind::Pong(_)
             | MessageKind::Close { .. }
             | MessageKind::End => None,
         });
-        let keys: Arc<[u128]> = keys.collect::<Result<_, String>>()?;
+        let keys: Arc<[ClientMessageKey]> = keys.collect::<Result<_, String>>()?;
         let mut cache = self.client_message_keys.lock();
         cache.insert(entry.ordinal, Arc::clone(&keys));
         Ok(keys)
@@ -82,34 +107,31 @@ impl Index {
         request: &Arc<dyn MessageView>,
         protocol: Protocol,
         payload: &Payload,
-    ) -> Result<u128, String> {
-        let size = usize::try_from(payload.content.size()).unwrap_or(usize::MAX);
-        let _memory = self.session.all_runs.memory.reserve_work(size);
+    ) -> Result<ClientMessageKey, String> {
         let message = self.message_view(request, protocol, payload)?;
         let keyed = self.plugins.message_key(&message, self.session.secrets());
         let keyed = keyed.map_err(|error| error.to_string())?;
         self.session.count_failed_matcher(&keyed);
-        Ok(keyed.key.hash())
+        Ok(ClientMessageKey::of(&keyed.key))
     }
 
     /// The keys of the client messages, if they are cached.
-    pub fn cached_client_message_keys(&self, entry: &Entry) -> Option<Arc<[u128]>> {
+    pub(crate) fn cached_client_message_keys(
+        &self,
+        entry: &Entry,
+    ) -> Option<Arc<[ClientMessageKey]>> {
         self.client_message_keys.lock().get(&entry.ordinal).cloned()
     }
 
-    /// True if a message matches this client message of a recorded conversation, with placeholders
-    /// as wildcards.
-    pub fn message_matches_by_wildcard(
+    /// True if the secrets of a message fit those of a recorded one with an equal key. They stand
+    /// for them from now on.
+    pub(crate) fn bind_message(
         &self,
         entry: &Entry,
-        protocol: Protocol,
-        recorded: &Payload,
-        described: &[DescribedPart],
+        live: &[IdentityUse],
+        recorded: &[IdentityUse],
     ) -> bool {
-        let recorded = self.describe_message(entry, protocol, recorded);
-        recorded.is_some_and(|recorded| {
-            key::holds_placeholder(&recorded) && key::matches_with_wildcards(&recorded, described)
-        })
+        self.bind_identities(&self.state.read(), entry, (live, recorded))
     }
 
     /// Explains why a message has no response: compares it with the client messages at the same
@@ -143,10 +165,10 @@ impl Index {
             let Ok(view) = self.request_view(entry) else {
                 continue;
             };
-            let payload = entry.client_payload(protocol, position);
+            let payload = client_payloads(entry, protocol).nth(position);
             let message = payload.and_then(|payload| {
                 let keys = self.cached_client_message_keys(entry);
-                let key = keys.and_then(|keys| keys.get(position).copied());
+                let key = keys.and_then(|keys| Some(keys.get(position)?.hash));
                 let payload = (payload, key.map(low_half));
                 let message = self.comparable_message(&view, protocol, payload, &mut budget);
                 self.plugins.keyed_message(&message?, secrets).ok()
@@ -177,16 +199,6 @@ impl Index {
         self.read_content(&payload.content)
     }
 
-    fn describe_message(
-        &self,
-        entry: &Entry,
-        protocol: Protocol,
-        payload: &Payload,
-    ) -> Option<Vec<DescribedPart>> {
-        let message = self.keyed_message(entry, protocol, payload)?;
-        Some(message.describe())
-    }
-
     /// A recorded message, with a summary in place of a text that is too large to be compared.
     fn comparable_message(
         &self,
@@ -207,18 +219,6 @@ impl Index {
         };
         let message = self.message_view(request, protocol, read).ok()?;
         Some(budget.admit(message, size, digest))
-    }
-
-    fn keyed_message(
-        &self,
-        entry: &Entry,
-        protocol: Protocol,
-        payload: &Payload,
-    ) -> Option<KeyedMessage> {
-        let request = self.request_view(entry).ok()?;
-        let message = self.message_view(&request, protocol, payload).ok()?;
-        let secrets = self.session.secrets();
-        self.plugins.keyed_message(&message, secrets).ok()
     }
 
     fn message_view(
@@ -262,4 +262,13 @@ fn end_of_conversation(request: &Arc<dyn MessageView>) -> KeyedMessage {
         parts: Vec::new(),
         view: Arc::clone(request),
     }
+}
+
+/// The payloads of the client messages, in order.
+fn client_payloads(entry: &Entry, protocol: Protocol) -> impl Iterator<Item = &Payload> {
+    let messages = entry.messages(protocol).unwrap_or_default();
+    messages
+        .iter()
+        .filter(|message| message.side == Side::Client)
+        .filter_map(|message| message.kind.payload())
 }

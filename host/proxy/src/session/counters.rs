@@ -19,6 +19,7 @@ const MAX_REASONS: usize = 64;
 pub struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
+    renamed: AtomicU64,
     recorded: AtomicU64,
     recorded_failures: AtomicU64,
     reasons: Mutex<ReasonCounts>,
@@ -62,6 +63,14 @@ impl Counters {
         };
     }
 
+    /// Counts a hit in which secrets stand for others.
+    pub(super) fn count_renamed(&self) {
+        if let Some(total) = &self.total {
+            total.count_renamed();
+        }
+        self.renamed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts secrets that a rule redacted.
     pub fn count_redactions(&self, rule: &str, times: u64) {
         if let Some(total) = &self.total {
@@ -83,6 +92,7 @@ impl Counters {
         let sums = [
             (&self.hits, others.hits()),
             (&self.misses, others.misses()),
+            (&self.renamed, others.renamed()),
             (&self.recorded, others.recorded()),
             (&self.recorded_failures, others.recorded_failures()),
         ];
@@ -131,6 +141,11 @@ impl Counters {
     /// Requests answered from the cassette.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Hits in which secrets stand for others.
+    pub fn renamed(&self) -> u64 {
+        self.renamed.load(Ordering::Relaxed)
     }
 
     /// Requests not found in the cassette.

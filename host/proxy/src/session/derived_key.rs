@@ -9,7 +9,6 @@ pub(super) struct DerivedKey {
     pub(super) key: Key,
     /// Where it is found, if the request is truncated.
     pub(super) truncated: Option<TruncatedIdentity>,
-    pub(super) has_wildcard: bool,
     /// The key without the condition or the range that gave the whole resource.
     pub(super) whole: Option<u128>,
 }

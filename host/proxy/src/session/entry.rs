@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::session_memory::IndexReservation;
 use ouli_cassette::{Place, RecordedExchange};
-use ouli_message::stream::{Message, Payload, Protocol, Side, StreamContent};
+use ouli_message::stream::{Message, Protocol, StreamContent};
 use ouli_message::{Exchange, Failure, Request, Response, Stream};
 
 /// A recorded exchange and how often it was replayed.
@@ -98,6 +98,11 @@ impl Entry {
         }
     }
 
+    /// True if both are the same exchange, in two runs.
+    pub(super) fn is_rewound(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.request, &other.request)
+    }
+
     /// The same exchange, which was not replayed, with another number.
     pub(super) fn renumbered(&self, ordinal: u64) -> Self {
         Self {
@@ -166,14 +171,6 @@ impl Entry {
             StreamContent::Messages(own, messages) if *own == protocol => Some(messages),
             StreamContent::Messages(..) | StreamContent::Chunks(..) => None,
         }
-    }
-
-    /// The client message at this position, from 0; `None` if there are fewer.
-    pub(crate) fn client_payload(&self, protocol: Protocol, position: usize) -> Option<&Payload> {
-        let messages = self.messages(protocol).unwrap_or_default().iter();
-        let of_client = messages.filter(|message| message.side == Side::Client);
-        let mut payloads = of_client.filter_map(|message| message.kind.payload());
-        payloads.nth(position)
     }
 
     /// True if both are conversations with the same response head. The head of a call does not

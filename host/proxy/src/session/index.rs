@@ -4,22 +4,24 @@
 //! stored. The replay count belongs to the exchange, so a new generation does not restart a
 //! sequence of replays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
 use super::claimed_entry::ClaimedEntry;
+use super::client_messages::ClientMessageKey;
 use super::derived_key::DerivedKey;
 use super::entry::Entry;
-use super::miss_comparison::MAX_COMPARED;
+use super::index_identity::Candidates;
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
-use ouli_matching::key::{self, DescribedPart, Key};
-use ouli_matching::miss;
+use ouli_codec::identity::Identity;
+use ouli_matching::key::Key;
+use ouli_matching::miss::IdentityConflict;
 use ouli_plugin::Plugins;
 
 /// What happens once all exchanges of a key were replayed.
@@ -54,6 +56,8 @@ pub enum LookupResult {
     Exhausted(usize),
     /// Nothing is recorded under this key.
     NotFound,
+    /// The key is recorded, but only with other secrets.
+    OtherIdentity(IdentityConflict),
 }
 
 /// The index of one session under one generation of plugins.
@@ -69,17 +73,19 @@ pub struct Index {
     /// The keys of the edited exchanges that are not replayed, with their ordinals.
     pub(super) refused: Arc<[(u64, Key)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
-    pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[u128]>>>,
+    pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[ClientMessageKey]>>>,
 }
 
 #[derive(Default)]
 pub(super) struct IndexState {
     pub(super) entries: Vec<(Arc<Entry>, Option<Key>)>,
     groups: HashMap<u128, Group>,
-    /// Positions of requests with placeholders, which may match as wildcards.
-    wildcards: Vec<usize>,
+    /// The identities in the requests.
+    pub(super) identities: HashSet<Identity>,
+    /// Positions of requests with secrets.
+    pub(super) with_secrets: Vec<usize>,
     /// The size of the largest body among them.
-    largest_wildcard: usize,
+    pub(super) largest_with_secrets: usize,
     pub(super) truncated: TruncatedEntries,
     /// The positions of whole resources that were recorded for a request with a condition or a
     /// range, by the key of the request without.
@@ -118,7 +124,19 @@ impl Index {
 
     /// The next exchange for a key.
     pub fn find(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
-        self.state.read().take_next(key.hash(), exhausted)
+        let state = self.state.read();
+        if key.identities().is_empty() {
+            return state.take_next(key.hash(), exhausted);
+        }
+        let Some(group) = state.groups.get(&key.hash()) else {
+            return LookupResult::NotFound;
+        };
+        let candidates = Candidates {
+            positions: &group.positions,
+            from: group.first_unclaimed(&state.entries),
+            returned: Some(&group.returned),
+        };
+        self.choose(&state, &candidates, key.identities(), exhausted)
     }
 
     /// Any exchange that has a key.
@@ -128,60 +146,39 @@ impl Index {
         keyed.find_map(|(entry, key)| Some((Arc::clone(entry), key.clone()?)))
     }
 
-    /// All exchanges of a key, in recorded order.
-    pub(super) fn entries_for_key(&self, key: &Key) -> Vec<Arc<Entry>> {
+    /// The exchanges of a key whose secrets are those of the request, in recorded order. An error
+    /// if there are none, but some with other secrets.
+    pub(super) fn entries_for_key(&self, key: &Key) -> Result<Vec<Arc<Entry>>, IdentityConflict> {
         let state = self.state.read();
-        let group = state.groups.get(&key.hash());
-        let positions = group.into_iter().flat_map(|group| &group.positions);
-        positions
-            .map(|position| Arc::clone(&state.entries[*position].0))
-            .collect()
-    }
-
-    /// The sizes of the largest body that [`Self::find_by_wildcard`] may compare, and of all of
-    /// them; none if it finds nothing.
-    pub fn wildcard_sizes(&self) -> Option<(usize, usize)> {
-        let state = self.state.read();
-        let count = state.wildcards.len().min(MAX_COMPARED);
-        let largest = state.largest_wildcard;
-        (count > 0).then(|| (largest, largest.saturating_mul(count)))
-    }
-
-    /// The next exchange whose recorded request matches the live request, with placeholders as
-    /// wildcards. Finds nothing if requests with different keys match.
-    pub fn find_by_wildcard(
-        &self,
-        key: &Key,
-        live: &[DescribedPart],
-        exhausted: ExhaustedPolicy,
-    ) -> LookupResult {
-        let nearest = self.nearest_wildcards(key);
-        let mut matching = nearest.into_iter().filter_map(|(entry, hash)| {
-            let view = self.request_view(&entry).ok()?;
-            let described = self.plugins.describe(&view, self.session.secrets()).ok()?;
-            key::matches_with_wildcards(&described, live).then_some(hash)
-        });
-        match matching.next() {
-            Some(hash) if matching.all(|other| other == hash) => {
-                self.state.read().take_next(hash, exhausted)
+        let mut conflict = None;
+        let mut found = Vec::new();
+        for position in state.positions(key) {
+            match self.identity_conflict(&state, *position, key.identities()) {
+                None => found.push(Arc::clone(&state.entries[*position].0)),
+                Some(other) => {
+                    conflict.get_or_insert(other);
+                }
             }
-            Some(_) | None => LookupResult::NotFound,
+        }
+        match conflict.filter(|_| found.is_empty()) {
+            Some(conflict) => Err(conflict),
+            None => Ok(found),
         }
     }
+}
 
-    /// The requests with placeholders that are nearest to a key, with the hashes of their keys.
-    /// They are compared without the lock.
-    fn nearest_wildcards(&self, key: &Key) -> Vec<(Arc<Entry>, u128)> {
-        let state = self.state.read();
-        let wildcards = state.wildcards.iter().filter_map(|position| {
-            let (_, key) = &state.entries[*position];
-            key.as_ref().map(|key| (*position, key))
-        });
-        let nearest = miss::rank(key, wildcards, MAX_COMPARED).into_iter();
-        let keyed = nearest.map(|position| &state.entries[position]);
-        keyed
-            .filter_map(|(entry, key)| Some((Arc::clone(entry), key.as_ref()?.hash())))
-            .collect()
+impl Group {
+    /// The first place that may not be claimed.
+    fn first_unclaimed(&self, entries: &[(Arc<Entry>, Option<Key>)]) -> usize {
+        if self.returned.load(Ordering::Relaxed) > 0 {
+            return 0;
+        }
+        let from = self.next.load(Ordering::Relaxed);
+        let rest = self.positions.get(from..).unwrap_or_default().iter();
+        let claimed = rest.take_while(|position| entries[**position].0.is_used());
+        let from = from + claimed.count();
+        self.next.fetch_max(from, Ordering::Relaxed);
+        from
     }
 }
 
@@ -202,8 +199,9 @@ impl IndexState {
         Self {
             entries: entries.into_iter().zip(keys).collect(),
             groups: groups.collect(),
-            wildcards: self.wildcards.clone(),
-            largest_wildcard: self.largest_wildcard,
+            identities: self.identities.clone(),
+            with_secrets: self.with_secrets.clone(),
+            largest_with_secrets: self.largest_with_secrets,
             truncated: self.truncated.clone(),
             whole: self.whole.clone(),
         }
@@ -228,11 +226,14 @@ impl IndexState {
             if let Some(whole) = derived.whole {
                 self.whole.entry(whole).or_default().push(position);
             }
-            if derived.has_wildcard {
-                self.wildcards.push(position);
-                let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
-                self.largest_wildcard = self.largest_wildcard.max(size);
-            }
+        }
+        let uses = derived.as_ref().map(|derived| derived.key.identities());
+        if let Some(uses) = uses.filter(|uses| !uses.is_empty()) {
+            self.identities
+                .extend(uses.iter().map(|it| it.identity.clone()));
+            self.with_secrets.push(position);
+            let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
+            self.largest_with_secrets = self.largest_with_secrets.max(size);
         }
         self.entries
             .push((entry, derived.map(|derived| derived.key)));

@@ -8,8 +8,6 @@ use tokio::sync::OwnedMutexGuard;
 use super::derived_key::DerivedKey;
 use super::entry::Entry;
 use super::index::Index;
-use ouli_matching::key;
-use ouli_message::Request;
 
 /// Fewer exchanges than this are not worth a second thread.
 const MIN_ENTRIES_PER_THREAD: usize = 2_000;
@@ -62,6 +60,10 @@ impl Index {
     }
 
     pub(super) fn derive_all(&self, entries: &[Arc<Entry>]) -> Vec<Option<DerivedKey>> {
+        if !entries.is_empty() {
+            let (session, count) = (self.session.name(), entries.len());
+            tracing::debug!(%session, "deriving the keys of {count} recorded exchanges");
+        }
         if entries.len() <= MIN_ENTRIES_PER_THREAD {
             return self.derive_part(entries);
         }
@@ -115,26 +117,10 @@ impl Index {
         let keyed = keyed.map_err(|error| error.to_string())?;
         self.session.count_failed_matcher(&keyed);
         let key = keyed.key;
-        // Describing costs more than deriving a key, and few requests have placeholders.
-        let has_wildcard = may_have_placeholder(&entry.request)
-            && self
-                .plugins
-                .describe(&view, secrets)
-                .is_ok_and(|parts| key::holds_placeholder(&parts));
         Ok(DerivedKey {
             whole: self.whole_key(entry)?,
             truncated: self.truncated_identity(&entry.request, key.hash())?,
             key,
-            has_wildcard,
         })
     }
-}
-
-/// A cheap test: a placeholder starts with `<`, which is `%3C` in a URL.
-fn may_have_placeholder(request: &Request) -> bool {
-    let in_text = |bytes: &[u8]| memchr::memchr(b'<', bytes).is_some();
-    let target = request.target.as_bytes();
-    in_text(target)
-        || memchr::memmem::find(target, b"%3C").is_some()
-        || in_text(request.body.inline())
 }

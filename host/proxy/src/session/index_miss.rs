@@ -6,7 +6,9 @@ use super::entry::Entry;
 use super::index::{Index, request_line};
 use super::miss_comparison::{ComparisonBudget, MAX_COMPARED, body_digest};
 use ouli_matching::key::{Key, KeyedMessage};
-use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
+use ouli_matching::miss::{
+    self, Candidate, Cause, Guidance, IdentityConflict, Miss, MissedRequest,
+};
 
 impl Index {
     /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
@@ -16,7 +18,7 @@ impl Index {
         message: KeyedMessage,
         key: &Key,
         mut budget: ComparisonBudget,
-        exhausted: Option<usize>,
+        (exhausted, conflict): (Option<usize>, Option<IdentityConflict>),
         guidance: Guidance,
     ) -> Miss {
         // The index is not locked while requests are compared.
@@ -35,6 +37,9 @@ impl Index {
                 exchange: *exchange,
             },
             (None, Some(recorded)) => Cause::Exhausted { recorded },
+            (None, None) if conflict.is_some() => {
+                conflict.map_or(Cause::NoMatch, Cause::OtherIdentity)
+            }
             (None, None) if self.session.has_no_cassette() => Cause::NoCassette,
             (None, None) if is_empty => Cause::Empty,
             (None, None) => Cause::NoMatch,

@@ -8,12 +8,21 @@ use super::index::Index;
 use super::session_state::Session;
 
 impl Index {
-    /// The same index for the next run, which begins with the same exchanges. No key is derived
-    /// again.
-    pub(crate) fn rewound(&self, session: Arc<Session>) -> Self {
-        let state = self.state.read().with_entries(session.entries_from(0));
+    /// The same index for another run, which begins with the same exchanges. No key of them is
+    /// derived again. None if it does not begin with them.
+    pub(crate) fn rewound(&self, session: &Arc<Session>) -> Option<Self> {
+        let mut entries = session.entries_from(0);
+        let state = self.state.read();
+        let indexed = state.entries.len();
+        entries.truncate(indexed);
+        let known = state.entries.iter().map(|(entry, _)| entry);
+        // An exchange that ended late may stand at another position in another run.
+        let is_same = indexed > 0
+            && entries.len() == indexed
+            && known.zip(&entries).all(|(known, it)| it.is_rewound(known));
+        let state = is_same.then(|| state.with_entries(entries))?;
         let index = Self {
-            session,
+            session: Arc::clone(session),
             plugins: Arc::clone(&self.plugins),
             folder: Arc::clone(&self.folder),
             state: RwLock::new(state),
@@ -22,9 +31,8 @@ impl Index {
             refused: Arc::clone(&self.refused),
             client_message_keys: Mutex::new(self.client_message_keys.lock().clone()),
         };
-        let indexed = index.state.read().entries.len();
         index.add_unindexed(&index.session.entries_from(indexed));
-        index
+        Some(index)
     }
 
     /// True if it is the index of this run.

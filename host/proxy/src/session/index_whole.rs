@@ -18,6 +18,8 @@ impl Index {
         let others = state.whole.get(&key.hash()).into_iter().flatten();
         let mut positions: Vec<_> = others.chain(state.positions(key)).copied().collect();
         positions.sort_unstable();
+        let identities = key.identities();
+        positions.retain(|it| self.identity_conflict(&state, *it, identities).is_none());
         let entries = positions.iter().map(|position| &state.entries[*position].0);
         let suits = |entry: &&Arc<Entry>| {
             entry.failure.is_none() && (!must_succeed || entry.response.status == StatusCode::OK)

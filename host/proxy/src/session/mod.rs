@@ -3,6 +3,7 @@
 //! Connects the cassette and the plugins. The request handler decides how a request is answered.
 
 mod all_runs;
+mod bindings;
 mod captured_exchange;
 mod cassette_load;
 mod cassette_memory;
@@ -23,7 +24,9 @@ mod exchange_memory;
 mod forgotten_session;
 mod idle_sessions;
 mod index;
+mod index_assumption;
 mod index_derivation;
+mod index_identity;
 mod index_miss;
 mod index_request;
 mod index_run;
@@ -70,6 +73,7 @@ pub(crate) mod test_exchange;
 
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 pub use claimed_entry::ClaimedEntry;
+pub(crate) use client_messages::ClientMessageKey;
 pub use client_messages::violation_key;
 pub(crate) use client_messages::{ReceivedMessage, UnmatchedMessage};
 pub use counters::Counters;

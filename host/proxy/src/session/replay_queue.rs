@@ -7,6 +7,7 @@ use super::claimed_entry::ClaimedEntry;
 use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index};
 use ouli_matching::key::Key;
+use ouli_matching::miss::IdentityConflict;
 
 /// The exchanges of one key, in recorded order.
 pub(crate) struct ReplayQueue {
@@ -15,10 +16,15 @@ pub(crate) struct ReplayQueue {
 }
 
 impl ReplayQueue {
-    /// The queue of a key; `None` if nothing is recorded under it.
-    pub(crate) fn of(index: &Index, key: &Key, exhausted: ExhaustedPolicy) -> Option<Self> {
-        let entries = index.entries_for_key(key);
-        (!entries.is_empty()).then_some(Self { entries, exhausted })
+    /// The queue of a key; `None` if nothing is recorded under it. An error if only exchanges with
+    /// other secrets are.
+    pub(crate) fn of(
+        index: &Index,
+        key: &Key,
+        exhausted: ExhaustedPolicy,
+    ) -> Result<Option<Self>, IdentityConflict> {
+        let entries = index.entries_for_key(key)?;
+        Ok((!entries.is_empty()).then_some(Self { entries, exhausted }))
     }
 
     /// All exchanges.

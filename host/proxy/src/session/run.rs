@@ -54,8 +54,7 @@ impl Session {
             cassette,
             closed: self.closed_exchanges().map(ClosedExchanges::of_next_run),
         };
-        let mut next = self.replacement(run, contents);
-        next.rewound_from = Some(self.version());
+        let next = self.replacement(run, contents);
         lineage.begin(&next.entries);
         Some(Arc::new(next))
     }

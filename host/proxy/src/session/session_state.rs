@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 use super::all_runs::AllRuns;
+use super::bindings::Bindings;
 use super::cassette_state::{CassetteState, LoadReport};
 use super::closed_exchanges::ClosedExchanges;
 use super::counters::Counters;
@@ -27,13 +28,7 @@ pub struct Session {
     name: Arc<str>,
     pub(super) all_runs: Arc<AllRuns>,
     run: Run,
-    /// The version that this one has the same exchanges as, at the same positions.
-    pub(super) rewound_from: Option<u64>,
     pub(super) entries: Arc<RunEntries>,
-    /// Held while an index is built, so that it is built once.
-    index_build: Mutex<()>,
-    /// The turn to build an index, for which no thread waits.
-    index_turn: Arc<tokio::sync::Mutex<()>>,
     /// Held while the cassette is read, so that it is read once.
     loading: Mutex<()>,
     cassette: Mutex<CassetteState>,
@@ -50,6 +45,8 @@ pub(super) struct Run {
     pub(super) number: u64,
     counters: Arc<Counters>,
     unwritten: Arc<UnwrittenCount>,
+    /// Which secrets stand for which recorded ones.
+    bindings: Arc<Mutex<Bindings>>,
     start_order: Arc<StartOrder>,
 }
 
@@ -59,6 +56,7 @@ impl Run {
             number,
             counters: Arc::new(Counters::of_run(&all_runs.total)),
             unwritten: Arc::default(),
+            bindings: Arc::default(),
             start_order: Arc::default(),
         }
     }
@@ -114,10 +112,7 @@ impl Session {
             name,
             all_runs,
             run,
-            rewound_from: None,
             entries: Arc::new(entries),
-            index_build: Mutex::default(),
-            index_turn: Arc::default(),
             loading: Mutex::default(),
             cassette: Mutex::new(contents.cassette),
             closed: contents.closed,
@@ -167,14 +162,14 @@ impl Session {
         self.entries.version()
     }
 
-    /// The version that this one has the same exchanges as, at the same positions.
-    pub(crate) fn rewound_from(&self) -> Option<u64> {
-        self.rewound_from
-    }
-
     /// The counters of this run.
     pub fn counters(&self) -> &Counters {
         &self.run.counters
+    }
+
+    /// Which secrets of this run stand for which recorded ones.
+    pub(super) fn bindings(&self) -> &Mutex<Bindings> {
+        &self.run.bindings
     }
 
     /// The counters of all runs.
@@ -188,7 +183,7 @@ impl Session {
 
     /// The turn to build an index of the session.
     pub(crate) async fn index_turn(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.index_turn).lock_owned().await
+        Arc::clone(&self.all_runs.index_turn).lock_owned().await
     }
 
     /// Held while the cassette is read.
@@ -245,7 +240,7 @@ impl Session {
 
     /// Held while an index of the session is built.
     pub(crate) fn lock_index_build(&self) -> MutexGuard<'_, ()> {
-        self.index_build.lock()
+        self.all_runs.index_build.lock()
     }
 
     /// The exchanges from position `from` on.

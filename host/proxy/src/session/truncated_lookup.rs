@@ -4,8 +4,9 @@ use http::Method;
 
 use super::claimed_entry::ClaimedEntry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
+use super::index_identity::Candidates;
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
-use ouli_matching::key::Key;
+use ouli_matching::key::{IdentityUse, Key};
 
 impl Index {
     /// The next exchange for a key, or for one of the keys of the first parts of a request.
@@ -15,26 +16,48 @@ impl Index {
         truncated: &[TruncatedKey],
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
+        let identities = key.map_or(&[][..], Key::identities);
+        self.find_among((key, identities), truncated, exhausted)
+    }
+
+    /// The same for a request with these identities.
+    fn find_among(
+        &self,
+        (key, identities): (Option<&Key>, &[IdentityUse]),
+        truncated: &[TruncatedKey],
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
         let state = self.state.read();
         let whole = key.map_or(&[][..], |key| state.positions(key));
         let parts = truncated.iter().map(|key| state.truncated.positions(*key));
         let mut positions: Vec<_> = parts.chain([whole]).flatten().copied().collect();
         positions.sort_unstable();
-        take_next(&state, &positions, exhausted)
+        if identities.is_empty() {
+            return take_next(&state, &positions, exhausted);
+        }
+        let candidates = Candidates {
+            positions: &positions,
+            from: 0,
+            returned: None,
+        };
+        self.choose(&state, &candidates, identities, exhausted)
     }
 
     /// The next exchange for one of these keys that was not replayed yet.
     pub(crate) fn find_next(&self, key: &Key, truncated: &[TruncatedKey]) -> Option<ClaimedEntry> {
         match self.find_with_truncated(Some(key), truncated, ExhaustedPolicy::Miss) {
             LookupResult::Hit(claimed) => Some(claimed),
-            LookupResult::Exhausted(_) | LookupResult::NotFound => None,
+            LookupResult::Exhausted(_)
+            | LookupResult::NotFound
+            | LookupResult::OtherIdentity(_) => None,
         }
     }
 
     /// The next exchange whose upstream responded without the body of the request, for the key of a
     /// request without its body.
     pub(crate) fn find_refused_body(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
-        self.find_with_truncated(None, &[(0, key.hash())], exhausted)
+        let identities = (None, key.identities());
+        self.find_among(identities, &[(0, key.hash())], exhausted)
     }
 
     /// True if a request with this method is recorded with its body, or with a part of it.

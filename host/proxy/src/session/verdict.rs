@@ -21,6 +21,8 @@ pub struct SessionReport {
     pub failures: Vec<Failure>,
     /// Requests answered from the cassette.
     pub hits: u64,
+    /// Hits in which secrets of the client stand for recorded ones.
+    pub renamed: u64,
     /// Requests not found in the cassette.
     pub misses: u64,
     /// Exchanges recorded that did not fail.
@@ -160,6 +162,7 @@ impl SessionReport {
             passed: true,
             failures: Vec::new(),
             hits: counters.hits(),
+            renamed: counters.renamed(),
             misses: counters.misses(),
             recorded: counters.recorded(),
             recorded_failures: counters.recorded_failures(),

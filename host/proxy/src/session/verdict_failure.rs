@@ -98,6 +98,7 @@ fn label(defect: Defect) -> &'static str {
         Defect::Edited => "EDITED",
         Defect::Unused => "UNUSED",
         Defect::Unfinished => "UNFINISHED",
+        Defect::Assumed => "ASSUMED",
         Defect::NoRequests => "REQUESTS",
     }
 }

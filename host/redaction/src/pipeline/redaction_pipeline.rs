@@ -12,12 +12,14 @@ use super::streamed_response::StreamedResponse;
 use crate::conversation_message::ConversationMessage;
 use crate::cut_secret::{self, CutSecret};
 use crate::guard::Guard;
+use crate::identities::Identities;
 use crate::pass::{Counts, Purpose, Redaction};
 use crate::redacted_view::RequestView;
 use crate::rules::Rules;
 use crate::secrets::Secrets;
 use ouli_codec::MessageView;
 use ouli_codec::grpc::Schema;
+use ouli_codec::identity::has_hole;
 use ouli_message::{Exchange, Request};
 
 /// Removes secrets by the declared rules of all redactors, and by the code of those that are
@@ -78,10 +80,12 @@ impl<R: Redactor> RedactionPipeline<R> {
     ) -> Result<Arc<dyn MessageView>, R::Error> {
         let rules = self.rules(request.path());
         let called = self.called(request.path());
+        let identities = Arc::new(Identities::default());
         let request = if called.is_empty() {
             request
         } else {
-            let redaction = Redaction::new(&rules, &secrets, Purpose::Key);
+            let redaction = Redaction::new(&rules, &secrets, Purpose::Holes);
+            let redaction = redaction.with_identities(&identities);
             let redacted = redaction.redact_request(&request).value;
             let calls = RedactorCalls {
                 redactors: called,
@@ -92,8 +96,11 @@ impl<R: Redactor> RedactionPipeline<R> {
             };
             Arc::new(calls.redact_request(redacted)?)
         };
-        Ok(Arc::new(RequestView::new(
-            endpoint, session, request, rules, secrets,
+        Ok(Arc::new(RequestView::with_identities(
+            (endpoint, session),
+            request,
+            (rules, secrets),
+            identities,
         )))
     }
 
@@ -108,13 +115,15 @@ impl<R: Redactor> RedactionPipeline<R> {
     ) -> Result<Arc<dyn MessageView>, R::Error> {
         let path = message.request.path();
         let rules = self.rules(path);
-        let redaction = Redaction::new(&rules, secrets, Purpose::Key);
+        let identities = Arc::new(Identities::default());
         let message_type = message.message_type(&self.schema);
-        let apply_rules = |bytes: &Bytes| {
+        let apply_rules_for = |purpose, bytes: &Bytes| {
+            let redaction = Redaction::new(&rules, secrets, purpose).with_identities(&identities);
             let message_type = message_type.as_ref();
             let outcome = redaction.redact_message(message.protocol, message_type, bytes);
             outcome.value
         };
+        let apply_rules = |bytes: &Bytes| apply_rules_for(Purpose::Holes, bytes);
         let mut bytes = apply_rules(message.bytes);
         for redactor in self.called(path) {
             let part = message.to_part(bytes.clone(), message_type.as_ref());
@@ -122,7 +131,13 @@ impl<R: Redactor> RedactionPipeline<R> {
                 bytes = apply_rules(&edited);
             }
         }
-        Ok(Arc::new(message.to_part(bytes, message_type.as_ref())))
+        if !has_hole(&bytes) {
+            return Ok(Arc::new(message.to_part(bytes, message_type.as_ref())));
+        }
+        let by_class = apply_rules_for(Purpose::Key, &bytes);
+        let with_holes = message.to_part(bytes, message_type.as_ref());
+        let part = message.to_part(by_class, message_type.as_ref());
+        Ok(Arc::new(part.with_holes_of(with_holes, identities)))
     }
 
     /// An exchange without secrets, to be written.

@@ -15,6 +15,11 @@ pub trait Redactor {
     /// The rules that the pipeline applies by itself.
     fn rules(&self) -> &[RuleDeclaration];
 
+    /// True if its rules are the default ones. Those of others come before them.
+    fn has_default_rules(&self) -> bool {
+        false
+    }
+
     /// True if [`Self::redact`] is called for each message.
     fn is_called(&self) -> bool;
 

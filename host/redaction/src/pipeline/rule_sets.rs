@@ -88,8 +88,13 @@ fn compile<'a, R: Redactor + 'a>(
     redactors: impl Iterator<Item = &'a Arc<R>>,
     disabled: &[String],
 ) -> Result<Rules, Vec<RuleError>> {
-    let declared: Vec<RuleDeclaration> = redactors
-        .flat_map(|redactor| redactor.rules().iter().cloned())
-        .collect();
-    Rules::compile(declared, disabled)
+    let (mut own, mut defaults): (Vec<RuleDeclaration>, Vec<RuleDeclaration>) = Default::default();
+    for redactor in redactors {
+        let rules = match redactor.has_default_rules() {
+            true => &mut defaults,
+            false => &mut own,
+        };
+        rules.extend_from_slice(redactor.rules());
+    }
+    Rules::compile_with_defaults(own, defaults, disabled)
 }

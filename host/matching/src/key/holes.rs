@@ -1,0 +1,125 @@
+//! The identities in a message, each with its place.
+//!
+//! The digest of a text does not depend on what is in its holes. Which identities are there is
+//! collected beside it: they are compared modulo a renaming.
+
+use std::sync::Arc;
+
+use super::digest::{OrderedDigest, Tag, leaf, pair};
+use ouli_codec::MessageView;
+use ouli_codec::identity::{Identity, has_hole, holes};
+
+/// An identity in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityUse {
+    /// The digest of its place. Messages with equal keys have identities in the same places.
+    pub place: u128,
+    /// The name of the part of the key, for reports.
+    pub part: Arc<str>,
+    /// The identity.
+    pub identity: Identity,
+}
+
+/// Collects the identities of a message.
+pub(super) struct Holes<'a> {
+    message: &'a dyn MessageView,
+    /// The name of the part that is read.
+    part: Arc<str>,
+    /// The digest of the name of the part.
+    root: u128,
+    found: Vec<IdentityUse>,
+}
+
+impl<'a> Holes<'a> {
+    pub(super) fn new(message: &'a dyn MessageView) -> Self {
+        Self {
+            message,
+            part: Arc::default(),
+            root: 0,
+            found: Vec::new(),
+        }
+    }
+
+    /// From now on the part with this name is read.
+    pub(super) fn begin_part(&mut self, name_digest: u128) {
+        self.root = name_digest;
+    }
+
+    /// The identities that were found since there were this many are in the part with this name.
+    pub(super) fn end_part(&mut self, before: usize, name: impl FnOnce() -> String) {
+        if self.found.len() > before {
+            let name: Arc<str> = name().into();
+            for found in &mut self.found[before..] {
+                found.part = Arc::clone(&name);
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The place of the part itself.
+    pub(super) fn root(&self) -> u128 {
+        self.root
+    }
+
+    /// The digest of a text in which holes are equal whatever belongs in them.
+    pub(super) fn leaf(&mut self, tag: Tag, text: &[u8], place: u128) -> u128 {
+        if !has_hole(text) {
+            return leaf(tag, text);
+        }
+        let mut list = OrderedDigest::new(Tag::Holes);
+        let mut from = 0;
+        for (ordinal, (range, index)) in holes(text).enumerate() {
+            let Some(content) = self.message.hole(index) else {
+                continue;
+            };
+            list.push(leaf(tag, &text[from..range.start]));
+            from = range.end;
+            if let Some(identity) = content.identity {
+                self.add(child(place, ordinal as u128), identity);
+            }
+        }
+        list.push(leaf(tag, &text[from..]));
+        list.finish()
+    }
+
+    /// The digest of such a text whose holes identify nobody.
+    pub(super) fn anonymous_leaf(&mut self, tag: Tag, text: &[u8], place: u128) -> u128 {
+        let before = self.found.len();
+        let digest = self.leaf(tag, text, place);
+        self.found.truncate(before);
+        digest
+    }
+
+    /// Collects the identities in a text that is not part of the key. Values that are short or
+    /// common identify nobody.
+    pub(super) fn collect_rare(&mut self, text: &[u8], place: u128) {
+        for (ordinal, (_, index)) in holes(text).enumerate() {
+            let content = self.message.hole(index).filter(|content| content.is_rare);
+            if let Some(identity) = content.and_then(|content| content.identity) {
+                self.add(child(place, ordinal as u128), identity);
+            }
+        }
+    }
+
+    fn add(&mut self, place: u128, identity: Identity) {
+        self.found.push(IdentityUse {
+            place,
+            part: Arc::clone(&self.part),
+            identity,
+        });
+    }
+
+    /// The identities in the order of their places.
+    pub(super) fn finish(mut self) -> Box<[IdentityUse]> {
+        self.found.sort_by_key(|found| found.place);
+        self.found.into()
+    }
+}
+
+/// A place within another one.
+pub(super) fn child(place: u128, step: u128) -> u128 {
+    pair(Tag::Place, place, step)
+}

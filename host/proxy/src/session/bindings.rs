@@ -1,0 +1,238 @@
+//! Which secret of this run stands for which recorded one: one to one, from its first use on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ouli_codec::identity::Identity;
+use ouli_matching::key::IdentityUse;
+use ouli_matching::miss::IdentityConflict;
+use ouli_redaction::Secrets;
+
+/// The secrets that stand for recorded ones.
+#[derive(Default)]
+pub(super) struct Bindings {
+    /// The recorded identity that a secret stands for.
+    by_secret: HashMap<u128, Identity>,
+    by_recorded: HashMap<Identity, Bound>,
+}
+
+/// A secret that stands for a recorded one, and where it did so first.
+struct Bound {
+    secret: u128,
+    /// The number of the exchange.
+    exchange: u64,
+    part: Arc<str>,
+    /// It is another one than the recorded one, as far as is known.
+    is_renamed: bool,
+}
+
+/// How the secrets of a request fit those of a recorded one.
+#[derive(Default)]
+pub(super) struct Fit {
+    new: Vec<NewBinding>,
+    /// A secret stands for another one.
+    pub(super) is_renamed: bool,
+}
+
+/// A secret that begins to stand for a recorded one.
+struct NewBinding {
+    secret: u128,
+    recorded: Identity,
+    part: Arc<str>,
+    is_renamed: bool,
+}
+
+/// What is known of the identities of a session.
+pub(super) struct KnownIdentities<'a> {
+    pub(super) secrets: &'a Secrets,
+    /// True if an identity is in a recorded request.
+    pub(super) is_recorded: &'a dyn Fn(&Identity) -> bool,
+}
+
+impl KnownIdentities<'_> {
+    /// The recorded identity that is this secret itself.
+    fn exact(&self, secret: u128) -> Option<Identity> {
+        let own = Identity::Secret(secret);
+        if (self.is_recorded)(&own) {
+            return Some(own);
+        }
+        let placeholder = self.secrets.placeholder_of(secret)?;
+        (self.is_recorded)(&placeholder).then_some(placeholder)
+    }
+}
+
+impl Bindings {
+    /// How the identities of a live request fit those of a recorded one with the same key.
+    pub(super) fn fit(
+        &self,
+        (live, recorded): (&[IdentityUse], &[IdentityUse]),
+        exchange: u64,
+        known: &KnownIdentities<'_>,
+    ) -> Result<Fit, IdentityConflict> {
+        let mut fit = Fit::default();
+        for (live, recorded) in pairs(live, recorded) {
+            let part = &recorded.part;
+            let conflict = |reason| IdentityConflict {
+                part: part.to_string(),
+                exchange,
+                reason,
+            };
+            let (own, other) = (&live.identity, &recorded.identity);
+            if own == other {
+                continue;
+            }
+            let Identity::Secret(secret) = known.secrets.resolve(own) else {
+                let reason = format!("it has {}, not {}", shown(own), shown(other));
+                return Err(conflict(reason));
+            };
+            let bound = self.bound(secret, &fit, known);
+            match bound {
+                Some(bound) if bound == *other => {
+                    self.extend(&mut fit, (secret, other, part), known);
+                }
+                Some(bound) => return Err(conflict(self.other_binding(&bound, other))),
+                None if self.is_taken(other, &fit) => {
+                    return Err(conflict(self.taken_by_another(other)));
+                }
+                None => {
+                    self.extend(&mut fit, (secret, other, part), known);
+                }
+            }
+        }
+        Ok(fit)
+    }
+
+    /// The secrets of a fit stand for the recorded ones from now on.
+    pub(super) fn bind(&mut self, fit: &Fit, exchange: u64, secrets: &Secrets) {
+        for new in &fit.new {
+            self.by_secret.insert(new.secret, new.recorded.clone());
+            let bound = Bound {
+                secret: new.secret,
+                exchange,
+                part: Arc::clone(&new.part),
+                is_renamed: new.is_renamed,
+            };
+            self.by_recorded.insert(new.recorded.clone(), bound);
+            if let Identity::Placeholder(class, number) = &new.recorded {
+                secrets.adopt(new.secret, class, *number);
+            }
+        }
+    }
+
+    /// True if no secret stands for a recorded one yet.
+    pub(super) fn is_free(&self, recorded: &Identity) -> bool {
+        !self.by_recorded.contains_key(recorded)
+    }
+
+    /// What a secret stands for, in the bindings and in this fit.
+    fn bound(&self, secret: u128, fit: &Fit, known: &KnownIdentities<'_>) -> Option<Identity> {
+        if let Some(bound) = self.by_secret.get(&secret) {
+            return Some(bound.clone());
+        }
+        let mut new = fit.new.iter();
+        if let Some(new) = new.find(|new| new.secret == secret) {
+            return Some(new.recorded.clone());
+        }
+        // The secret of an earlier run may have been replaced by another one in this run.
+        let exact = known.exact(secret)?;
+        (!self.is_taken(&exact, fit)).then_some(exact)
+    }
+
+    fn is_taken(&self, recorded: &Identity, fit: &Fit) -> bool {
+        let mut new = fit.new.iter();
+        self.by_recorded.contains_key(recorded) || new.any(|new| new.recorded == *recorded)
+    }
+
+    fn extend(
+        &self,
+        fit: &mut Fit,
+        (secret, recorded, part): (u128, &Identity, &Arc<str>),
+        known: &KnownIdentities<'_>,
+    ) {
+        if let Some(bound) = self
+            .by_recorded
+            .get(recorded)
+            .filter(|it| it.secret == secret)
+        {
+            fit.is_renamed |= bound.is_renamed;
+            return;
+        }
+        if fit.new.iter().any(|new| new.secret == secret) {
+            return;
+        }
+        let is_renamed = known.exact(secret).as_ref() != Some(recorded);
+        fit.is_renamed |= is_renamed;
+        fit.new.push(NewBinding {
+            secret,
+            recorded: recorded.clone(),
+            part: Arc::clone(part),
+            is_renamed,
+        });
+    }
+
+    fn other_binding(&self, bound: &Identity, recorded: &Identity) -> String {
+        let (bound_name, recorded) = (shown(bound), shown(recorded));
+        match self.by_recorded.get(bound) {
+            Some(Bound { exchange, part, .. }) => format!(
+                "its secret stands for {bound_name} since exchange {exchange} ({part}), and this \
+                 one has {recorded}"
+            ),
+            None => format!("its secret is {bound_name}, and this one has {recorded}"),
+        }
+    }
+
+    fn taken_by_another(&self, recorded: &Identity) -> String {
+        let name = shown(recorded);
+        match self.by_recorded.get(recorded) {
+            Some(Bound { exchange, part, .. }) => {
+                format!("another secret stands for {name} since exchange {exchange} ({part})")
+            }
+            None => format!("another secret of the request stands for {name}"),
+        }
+    }
+}
+
+impl Fit {
+    /// True if a secret begins to stand for another one.
+    pub(super) fn is_guess(&self) -> bool {
+        self.new.iter().any(|new| new.is_renamed)
+    }
+
+    /// What the secrets that begin to stand for others are in, and what they stand for.
+    pub(super) fn description(&self) -> String {
+        let renamed = self.new.iter().filter(|new| new.is_renamed);
+        let texts = renamed.map(|new| {
+            let recorded = shown(&new.recorded);
+            format!("the secret in {} stands for {recorded}", new.part)
+        });
+        texts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The identities in the same places. Both are sorted by place.
+fn pairs<'a>(
+    live: &'a [IdentityUse],
+    recorded: &'a [IdentityUse],
+) -> impl Iterator<Item = (&'a IdentityUse, &'a IdentityUse)> {
+    let mut rest = recorded;
+    live.iter().filter_map(move |live| {
+        while let [first, others @ ..] = rest {
+            if first.place > live.place {
+                break;
+            }
+            rest = others;
+            if first.place == live.place {
+                return Some((live, first));
+            }
+        }
+        None
+    })
+}
+
+/// An identity without its secret.
+fn shown(identity: &Identity) -> String {
+    match identity {
+        Identity::Secret(_) => "a secret that is recorded in clear".to_owned(),
+        Identity::Placeholder(class, number) => format!("<{class}-{number}>"),
+    }
+}

@@ -1,0 +1,148 @@
+//! Tells values that were generated from those that people write.
+
+/// Values under names that are only sometimes those of secrets: `?code=USD` and `?token=BTC` are
+/// none.
+const SOMETIMES: [&str; 7] = [
+    "code",
+    "key",
+    "session",
+    "sig",
+    "signature",
+    "state",
+    "token",
+];
+
+/// True for a name that is only sometimes that of a secret.
+pub(super) fn is_sometimes_secret(name: &str) -> bool {
+    SOMETIMES.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// Shorter values are not generated, or are too short to be secret.
+const MIN_LEN: usize = 12;
+/// Values with fewer distinct bytes are patterns such as `000000000001`.
+const MIN_DISTINCT: usize = 8;
+/// Shorter runs of letters and digits are words, versions or dates.
+const MIN_RUN: usize = 8;
+/// Changes between letters and digits in a run. Words with a number have one, compact dates three.
+const MIN_CHANGES: usize = 4;
+/// A run of this length needs fewer changes.
+const LONG_RUN: usize = 16;
+const MIN_CHANGES_OF_LONG_RUN: usize = 3;
+/// No word is that long.
+const LONGER_THAN_WORDS: usize = 32;
+/// Values below this length that are words are common.
+const MAX_COMMON_WORD: usize = 12;
+
+/// True if a value looks as if it were generated: it has at least 12 bytes, 8 of them distinct, and
+/// a run in which letters and digits, or capitals and small letters, change as often as by chance.
+pub fn looks_random(value: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    value
+        .iter()
+        .for_each(|byte| seen[usize::from(*byte)] = true);
+    let distinct = seen.iter().filter(|seen| **seen).count();
+    if value.len() < MIN_LEN || distinct < MIN_DISTINCT {
+        return false;
+    }
+    is_grouped_hex(value) || runs(value).any(is_random_run)
+}
+
+/// True for a short value that is a word, a number, or words and numbers: it occurs by chance.
+pub(super) fn is_common_word(value: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    value.len() < MAX_COMMON_WORD
+        && value.iter().all(is_part)
+        && runs(value).all(|run| changes(run, u8::is_ascii_digit) <= 1)
+}
+
+/// The runs of letters and digits.
+fn runs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| !byte.is_ascii_alphanumeric())
+}
+
+fn is_random_run(run: &[u8]) -> bool {
+    if run.len() < MIN_RUN || is_compact_date(run) {
+        return false;
+    }
+    let digits = changes(run, u8::is_ascii_digit);
+    let capitals = changes(run, u8::is_ascii_uppercase);
+    // Capitals at the start of each word of a name are further apart.
+    let is_mixed = 5 * (digits + capitals) >= 2 * run.len();
+    digits >= MIN_CHANGES
+        || (run.len() >= LONG_RUN && (digits >= MIN_CHANGES_OF_LONG_RUN || is_mixed))
+        || (run.len() >= LONGER_THAN_WORDS && run.iter().any(u8::is_ascii_lowercase))
+}
+
+/// How often bytes that have a property and those that have not follow each other.
+fn changes(run: &[u8], has: fn(&u8) -> bool) -> usize {
+    let pairs = run
+        .array_windows()
+        .filter(|[one, next]| has(one) != has(next));
+    pairs.count()
+}
+
+/// True for `20260131T235959Z`.
+fn is_compact_date(run: &[u8]) -> bool {
+    run.len() <= 20
+        && run
+            .iter()
+            .filter(|byte| byte.is_ascii_alphabetic())
+            .all(|byte| b"TZtz".contains(byte))
+}
+
+/// True for hexadecimal digits in groups, as in a UUID.
+fn is_grouped_hex(value: &[u8]) -> bool {
+    let digits: Vec<u8> = value.iter().copied().filter(|byte| *byte != b'-').collect();
+    digits.len() >= LONG_RUN
+        && digits.iter().all(u8::is_ascii_hexdigit)
+        && changes(&digits, u8::is_ascii_digit) >= MIN_CHANGES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_values_look_random() {
+        for value in [
+            "4eC39HqLyjWDarjtT1zdp7dc",
+            "123e4567-e89b-12d3-a456-426614174000",
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "eyJvZmZzZXQiOjEwMH0=",
+            "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "QwErTyUiOpAsDfGhJk",
+            "k3jd8fh4qp2woz",
+            "4/0AX4XfWh8Kd02nbYq-7z",
+        ] {
+            assert!(looks_random(value.as_bytes()), "{value}");
+            assert!(!is_common_word(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn words_numbers_and_dates_do_not() {
+        for value in [
+            "PROJ-777",
+            "BTC",
+            "USD",
+            "123456",
+            "customers-export-2024-q1",
+            "GetCustomerOrderHistory",
+            "2024-01-15T10:00:00Z",
+            "20240115T100000Z",
+            "photos/2024/summer-01.jpg",
+            "acme-corporation",
+            "000000000001",
+            "a-rather-long-name-of-a-thing",
+        ] {
+            assert!(!looks_random(value.as_bytes()), "{value}");
+        }
+        for value in ["acme-corp", "blue42", "123456", "hunter2", "v1.2.3"] {
+            assert!(is_common_word(value.as_bytes()), "{value}");
+        }
+        for value in ["p4ssw0rd", "pass word", "acme-corporation", "s3cr3t!"] {
+            assert!(!is_common_word(value.as_bytes()), "{value}");
+        }
+    }
+}
