@@ -197,7 +197,7 @@ fn plugin_check_describes_a_component() {
     let ended = run(&folder, &["plugin", "check", "own.wasm"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     for word in [
-        "ouli:gateway/traffic@0.1.0                 plugin contract",
+        "ouli:gateway/traffic@0.1.1                 plugin contract",
         "stub without access to the host",
         "matcher: method, path, called per message",
         "plugin_memory",

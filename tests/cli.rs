@@ -136,7 +136,12 @@ fn a_failed_verdict_exits_with_1_with_strict_or_ci() {
     assert_eq!(replay(&[], Some("true"), "/unknown"), Some(1));
     assert_eq!(replay(&["--strict"], None, "/hello"), Some(0));
     assert_eq!(replay(&[], Some("true"), "/hello"), Some(0));
-    assert_eq!(replay(&[], Some("false"), "/unknown"), Some(0));
+    for value in ["false", "0", "no", "", "FALSE"] {
+        assert_eq!(replay(&[], Some(value), "/unknown"), Some(0), "{value}");
+    }
+    for value in ["woodpecker", "1", "yes"] {
+        assert_eq!(replay(&[], Some(value), "/unknown"), Some(1), "{value}");
+    }
     let unused = ["--set", "verdict.fail_on=unused", "--strict"];
     assert_eq!(replay(&unused, None, "/hello"), Some(0));
 }

@@ -81,6 +81,33 @@ fn status(answer: &Answer) -> (String, String) {
 }
 
 #[test]
+fn the_status_of_a_miss_names_the_part_and_the_setting() {
+    let (origin, folder) = (origin(), Arc::new(Folder::new()));
+    let section = "[matcher]\nheaders = [\"x-tenant\"]";
+    let call = |gateway: &Running, tenant: &str| {
+        let ask = client::http2(gateway).ask("POST", "/test.Door/Open");
+        let ask = ask
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("x-tenant", tenant);
+        ask.frames(vec![Frame::data(framed(b"\x0a\x01a"))]).send()
+    };
+    let gateway = record(&folder, &origin).section(section).start();
+    call(&gateway, "one");
+    gateway.stop();
+    let gateway = gateway::replay(&folder).section(section).start();
+    let (code, message) = status(&call(&gateway, "two"));
+    assert_eq!(code, "5");
+    for part in [
+        "header.x-tenant x-tenant differs from exchange 1",
+        "To match exchange 1, add --set 'matcher.headers=[]'",
+        "ouli-gateway auto",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+}
+
+#[test]
 fn messages_and_status_are_replayed() {
     let (origin, folder) = (origin(), Arc::new(Folder::new()));
     let gateway = record(&folder, &origin).start();

@@ -62,6 +62,8 @@ mod messages;
 mod miss;
 /// The modes record, replay, auto and passthrough.
 mod modes;
+/// Requests that differ from the recorded ones in one part.
+mod mutations;
 /// Session names and planted files stay within the cassette folder.
 mod names;
 /// The pages under `/__ouli/`.
@@ -78,6 +80,8 @@ mod redaction;
 mod reload;
 /// Cassettes that are removed during a recording.
 mod removed;
+/// Repeated requests, in every mode.
+mod repeats;
 /// Marks and the health page.
 mod runs;
 /// Headers that select a response.
@@ -113,6 +117,8 @@ mod trailers;
 mod unsendable;
 /// Upgrades to protocols other than WebSocket.
 mod upgrades;
+/// Responses that a header of the request selected.
+mod variants;
 /// The verdict and the exit status.
 mod verdict;
 /// WebSockets: protocol rules, recording and replay.

@@ -158,6 +158,21 @@ fn the_suggested_settings_ignore_headers() {
     assert_eq!(toml, expected);
 }
 
+#[test]
+fn a_miss_without_a_body_names_the_part_and_the_setting() {
+    let folder = gateway::echoed(|client| drop(client.ask("HEAD", "/x?page=1&a=1").send()));
+    let gateway = gateway::replay(&folder).start();
+    let head = |target: &str| client::http1(&gateway).ask("HEAD", target).send();
+    let miss = head("/x?page=2&a=1");
+    assert_eq!((miss.status, miss.header("ouli-error")), (404, "miss"));
+    let flags = r#"--set 'matcher.ignore_query=[\"page\"]'"#;
+    let expected = format!("exchange=1, part=\"query page\", add=\"{flags}\"");
+    assert_eq!(miss.header("ouli-miss"), expected);
+    let miss = head("/y?page=1&a=1");
+    let expected = "exchange=1, part=\"path\", hint=\"no setting ignores the path\"";
+    assert_eq!(miss.header("ouli-miss"), expected);
+}
+
 /// Runs a command of a report in a shell.
 fn typed(folder: &Folder, command: &str) -> Process {
     let arguments = command.strip_prefix("ouli-gateway ").unwrap();

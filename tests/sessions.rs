@@ -207,7 +207,9 @@ fn paths(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn one_spelling_of_a_name_is_one_session() {
     let origin = counting();
-    let gateway = gateway::auto(&origin).start();
+    let gateway = gateway::auto(&origin)
+        .set("on_exhausted = \"repeat\"")
+        .start();
     let client = client::http1(&gateway);
     let ask = |name| client.ask("GET", "/a").header("ouli-session", name).send();
     let first = ask("two words");

@@ -10,6 +10,7 @@ export const matcher = {
     parts.method();
     parts.path();
     parts.query([]);
+    parts.vary(['user-agent']);
     parts.body(['/nonce']);
     parts.ask();
   },

@@ -1,5 +1,5 @@
 // A redactor: mail addresses are secrets, those that stand in one piece and those that stand in two.
-import { placeholder } from 'ouli:gateway/host@0.1.0';
+import { placeholder } from 'ouli:gateway/host@0.1.1';
 
 const CLASS = 'e-mail';
 const ADDRESS = String.raw`[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+`;

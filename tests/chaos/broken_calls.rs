@@ -100,7 +100,7 @@ fn replayed_failure(frames: Vec<Frame>, expected: &str) {
     });
     let folder = Arc::clone(&gateway.folder);
     assert_eq!(gateway.finish().recorded, 0, "{name}");
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let again = call(&replay);
     assert_eq!(
         (status(&again), &again.body),
@@ -182,7 +182,7 @@ fn a_request_that_ends_within_a_message_is_none_without_that_message() {
         assert_eq!(status(&call_with(&gateway, whole)), "0");
         let folder = Arc::clone(&gateway.folder);
         assert_eq!(gateway.finish().recorded, 1);
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         assert_eq!(status(&call_with(&replay, &broken)), "3");
         assert_eq!(status(&call_with(&replay, whole)), "0");
         let report = replay.finish();

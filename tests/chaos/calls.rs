@@ -40,7 +40,7 @@ fn a_failed_websocket_handshake_is_replayed() {
         assert!(live.starts_with("HTTP/1.1 502"), "{live}");
         let folder = recorded(gateway);
         assert_eq!(folder.exchanges("default")[0]["failure"]["what"], what);
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let again = send_until(replay.address, UPGRADE, "}\n");
         assert!(again.starts_with("HTTP/1.1 502"), "{again}");
         assert!(again.contains(&format!("head {what}")), "{again}");
@@ -70,7 +70,7 @@ fn a_failed_grpc_call_is_replayed_for_the_same_messages() {
     let live = call(&gateway, "let me in");
     assert_eq!(live.header("grpc-status"), "14");
     let folder = recorded(gateway);
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let again = call(&replay, "let me in");
     assert_eq!(again.header("grpc-status"), "14", "{again:?}");
     assert_eq!(again.header("ouli-error"), "upstream");

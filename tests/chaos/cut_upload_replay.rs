@@ -54,7 +54,7 @@ fn an_exchange_is_not_repeated_while_another_was_not_compared() {
     let folder = folder_of(JSON, &[file[..100].to_owned(), file.clone()]);
     let ask = |limit: &str| {
         let limit = format!("[limits]\ntruncated_comparison = \"{limit}\"");
-        let replay = gateway::replay(&folder).section(&limit).start();
+        let replay = gateway::replay_repeating(&folder).section(&limit).start();
         let body = format!("{file} and more\"}}");
         [0, 1].map(|_| number_for(&replay, JSON, &body))
     };
@@ -72,7 +72,7 @@ fn an_upload_with_the_recorded_bytes_is_found_whatever_else_is_recorded() {
     let folder = folder_of(TEXT, &parts);
     // Enough for ten of them.
     let limit = "[limits]\ntruncated_comparison = \"400 KiB\"";
-    let replay = gateway::replay(&folder).section(limit).start();
+    let replay = gateway::replay_repeating(&folder).section(limit).start();
     for number in [39, 20, 38, 0] {
         let body = format!("{} and more", parts[number]);
         assert_eq!(number_for(&replay, TEXT, &body), number.to_string());
@@ -91,7 +91,7 @@ fn an_upload_does_not_wait_for_what_another_one_sent() {
     ];
     for (number, (kind, longer, part)) in cases.into_iter().enumerate() {
         let folder = folder_of(kind, &[longer, part.clone()]);
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         // The client sends what was recorded, and waits.
         let fields = format!("content-type: {kind}\r\n");
         let mut client = upload(&replay, &fields, 200_000, &part);

@@ -52,7 +52,7 @@ fn a_cut_upload_matches_only_what_was_sent() {
         let gateway = record(&origin);
         record_cut(&gateway, 1, &format!("content-type: {kind}\r\n"), sent);
         let (folder, _) = recorded(gateway, 1);
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let post = |part: &[u8], rest: &str| {
             let ask = client::http1(&replay).ask("POST", "/up");
             let body = [part, rest.as_bytes()].concat();
@@ -85,11 +85,11 @@ fn cut_uploads_keep_their_order_whatever_was_sent_of_them() {
     }
     let (folder, _) = recorded(gateway, 3);
     // An upload that differs after 1500 bytes is not waited for longer than that can matter.
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let mut other = upload(&replay, fields, whole.len(), &whole[..1500]);
     other.write("-".repeat(1500));
     assert!(other.read_until("\r\n").contains("429"));
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let status = |sent: &[usize]| {
         let mut client = upload(&replay, fields, whole.len(), "");
         sent.iter().fold(0, |from, until| {
@@ -162,7 +162,7 @@ fn a_cut_value_that_a_rule_names_matches_as_a_secret() {
     let (folder, exchanges) = recorded(gateway, 1);
     let text = &exchanges[0]["request"]["body"]["text"];
     assert_eq!(text, r#"{"n": 1, "password": "<password-1>"#);
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     for (number, expected) in [(1, 401), (2, 404)] {
         let body = format!(r#"{{"n": {number}, "password": "other-8e2a0", "more": 1}}"#);
         let answer = client::http1(&replay).post("/up", "application/json", &body);
@@ -208,7 +208,7 @@ fn uploads_that_broke_off_at_hundreds_of_lengths_are_all_found() {
     ] {
         let folder = and_a_whole_one(record_numbered("text/plain", &parts), parts.len());
         let is_same = parts[0].starts_with("one");
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let mut order: Vec<_> = (0..parts.len()).collect();
         if !is_same {
             // Each is found by what was sent of it. Parts of one file are replayed in order.
@@ -244,7 +244,7 @@ fn uploads_beyond_the_limit_are_not_compared() {
     let (folder, _) = recorded(gateway, 7);
     let replay = |limit: &str| {
         let limit = format!("[limits]\ntruncated_comparison = \"{limit}\"");
-        gateway::replay(&folder).section(&limit).start()
+        gateway::replay_repeating(&folder).section(&limit).start()
     };
     let ask = |gateway: &Running, number: usize| {
         let body = part(number).replace(",", " ,").replace(", ", ",");

@@ -76,7 +76,7 @@ fn a_request_that_its_client_sends_to_the_end_is_recorded_whole() {
             let request = &exchanges[0]["request"];
             assert_eq!(request["body"]["size"], whole.len(), "{steps:?} {request}");
             assert!(request.get("truncated_at").is_none(), "{steps:?}");
-            let replay = gateway::replay(&folder).start();
+            let replay = gateway::replay_repeating(&folder).start();
             let answer = client::http1(&replay)
                 .ask("POST", "/up")
                 .body(&whole)
@@ -129,7 +129,7 @@ fn a_request_that_its_client_gives_up_is_recorded_as_far_as_it_was_sent() {
         .map(|line| line.as_str().unwrap())
         .collect();
     assert_eq!(text, part);
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     // A client that waits for the response gets it, and so does one that first sends its whole
     // body.
     let mut waits = upload(&replay, "content-type: text/csv\r\n", 1000, part);
@@ -195,7 +195,7 @@ fn fields_that_are_ignored_are_ignored_in_a_truncated_request() {
     let text = exchanges[0]["request"]["body"]["text"].as_str().unwrap();
     assert!(text.contains("<password-1>"), "{text}");
     let ignore = "[matcher]\nignore_body = [\"/nonce\"]";
-    let replay = gateway::replay(&folder).section(ignore).start();
+    let replay = gateway::replay_repeating(&folder).section(ignore).start();
     let post = |body: &str| {
         client::http1(&replay)
             .post("/up", "application/json", body)
@@ -229,7 +229,7 @@ fn a_coded_request_is_recorded_as_far_as_it_can_be_decoded() {
     drop(client);
     let (folder, exchanges) = recorded(gateway, 1);
     assert!(exchanges[0]["request"]["truncated_at"].as_u64().unwrap() <= coded.len() as u64 / 2);
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let ask = client::http1(&replay).ask("POST", "/up");
     let ask = ask
         .header("content-type", "text/plain")
@@ -249,7 +249,7 @@ fn a_slow_upload_is_not_waited_for_without_end() {
         assert!(client.read_until("no").ends_with("no"));
         let (folder, exchanges) = recorded(gateway, 1);
         assert_eq!(exchanges[0]["request"]["truncated_at"], 10);
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let mut again = upload(&replay, "", 1000, "some of it");
         assert!(again.read_until("no").starts_with("HTTP/1.1 401"));
     }
@@ -267,7 +267,7 @@ fn an_upload_that_waits_for_100_continue_is_recorded() {
     ask(&gateway);
     let (folder, exchanges) = recorded(gateway, 1);
     assert_eq!(exchanges[0]["request"]["truncated_at"], 0);
-    ask(&gateway::replay(&folder).start());
+    ask(&gateway::replay_repeating(&folder).start());
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_client_that_disconnects_during_its_upload_does_not_lose_the_recording() {
     let (folder, exchanges) = recorded(gateway, 1);
     assert_eq!(exchanges[0]["request"]["truncated_at"], 10);
     assert_eq!(exchanges[0]["response"]["body"]["text"], "first second");
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let mut again = upload(&replay, "", 1000, "part of it");
     assert!(again.read_until("second").starts_with("HTTP/1.1 401"));
 }

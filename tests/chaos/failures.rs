@@ -71,7 +71,9 @@ fn a_truncated_body_is_replayed_truncated() {
             let (folder, exchange) = recorded(gateway);
             assert_eq!(failure(&exchange), expected);
             assert_eq!(exchange["response"]["body"]["text"], "half.");
-            let replay = gateway::replay(&folder).set("strict = true").start();
+            let replay = gateway::replay_repeating(&folder)
+                .set("strict = true")
+                .start();
             for _ in 0..2 {
                 assert_eq!(
                     ask(replay.address, "/", PATIENCE),
@@ -103,7 +105,7 @@ fn a_reset_is_replayed_after_all_bytes_before_it() {
     let folder = Arc::clone(&gateway.folder);
     gateway.stop();
     edit(&folder, r#""failure": {"phase": "body", "what": "reset"}"#);
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let (answer, end) = ask(replay.address, "/", PATIENCE);
     assert_eq!((after_head(&answer).len(), end), (MEGABYTES, End::Reset));
     assert!(answer.contains(&format!("content-length: {}\r\n", MEGABYTES + 1)));
@@ -118,7 +120,9 @@ fn a_reset_is_replayed_after_all_bytes_before_it() {
     };
     assert_eq!(came, MEGABYTES, "{broken}");
     assert_eq!(replay.finish().edited, [1]);
-    let refused = gateway::replay(&folder).set("strict = true").start();
+    let refused = gateway::replay_repeating(&folder)
+        .set("strict = true")
+        .start();
     assert_eq!(
         client::http1(&refused).get("/").header("ouli-error"),
         "cassette"
@@ -149,7 +153,7 @@ fn a_reset_within_a_body_is_recorded() {
             .as_str()
             .unwrap_or_default();
         assert!("half.".starts_with(part));
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let (answer, end) = ask(replay.address, "/", PATIENCE);
         assert_eq!(end, End::Reset);
         assert!(
@@ -183,7 +187,9 @@ fn a_failure_before_the_response_head_is_replayed() {
         );
         assert_eq!(failure(&exchange), expected);
         assert!(exchange.get("response").is_none());
-        let replay = gateway::replay(&folder).set("strict = true").start();
+        let replay = gateway::replay_repeating(&folder)
+            .set("strict = true")
+            .start();
         for client in [client::http1(&replay), client::http2(&replay)] {
             let again = client.get("/a");
             assert_eq!(
@@ -224,7 +230,7 @@ fn a_request_is_recorded_in_full_when_the_upstream_read_part_of_it() {
             assert_eq!(send(&gateway, &body).status, 502);
             let (folder, exchange) = recorded(gateway);
             assert_eq!(exchange["request"]["body"]["size"], body.len());
-            let replay = gateway::replay(&folder).start();
+            let replay = gateway::replay_repeating(&folder).start();
             assert_eq!(send(&replay, &body).status, 502);
             assert_eq!(send(&replay, &body[1..]).header("ouli-error"), "miss");
         }
@@ -254,21 +260,21 @@ fn failures_keep_their_order_among_successes() {
         (report.recorded, report.recorded_failures, report.hits),
         (1, 2, 0)
     );
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     assert_eq!(statuses(&replay, 4), [502, 502, 200, 200]);
     replay.stop();
-    // The next auto run replays the recorded exchanges in their order.
+    // The next auto run replays the recorded exchanges in their order, and asks again then.
     let again = gateway::over(&folder, "auto")
         .upstream(&origin.url())
         .start();
     assert_eq!(statuses(&again, 4), [502, 502, 200, 200]);
-    assert_eq!(origin.heads().len(), 3);
+    assert_eq!(origin.heads().len(), 4);
     // If only a failure is recorded, replay repeats it.
     let gateway = over(&scripts(), "record").start();
     client::http1(&gateway).get("/");
     let (folder, _) = recorded(gateway);
     assert_eq!(
-        statuses(&gateway::replay(&folder).start(), 3),
+        statuses(&gateway::replay_repeating(&folder).start(), 3),
         [502, 502, 502]
     );
 }

@@ -178,7 +178,7 @@ fn a_stream_reset_within_the_body_is_replayed_with_its_code() {
             if let Some(code) = expected {
                 assert_eq!(failure["code"], code, "{act:?}");
             }
-            let replay = gateway::replay(&folder).start();
+            let replay = gateway::replay_repeating(&folder).start();
             let again = half(&replay, &Notify::new());
             assert_eq!(again, live, "{act:?} {secure}");
             assert_eq!(again, expected.or(live), "{act:?} {secure}");

@@ -81,7 +81,7 @@ fn recorded_whole(gateway: Running) {
     );
     let exchanges = folder.exchanges("default");
     assert_eq!(exchanges[0]["response"]["body"]["text"], "first second");
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     assert_eq!(client::http1(&replay).get("/slow").text(), "first second");
 }
 

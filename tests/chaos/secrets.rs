@@ -102,7 +102,7 @@ fn a_truncated_compressed_body_is_decoded_up_to_its_end() {
     let kind = "content-type: application/json\r\ncontent-encoding: gzip";
     let (body, folder) = recorded(kind, &sent);
     assert_eq!(body["text"], "{\"token\": \"<token-1>\", \"a\": [");
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let mut opened = client::http1(&replay)
         .ask("GET", "/")
         .header("accept-encoding", "gzip")
@@ -173,7 +173,7 @@ fn secrets_are_found_in_the_last_event_of_a_truncated_stream() {
         let lines: Vec<_> = body["text"].as_array().unwrap().iter().collect();
         let shown: String = lines.iter().map(|line| line.as_str().unwrap()).collect();
         assert_eq!(shown, expected, "{kind}");
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let (answer, _) = ask(replay.address, "/", PATIENCE);
         assert!(answer.ends_with(&expected), "{answer}");
     }

@@ -38,11 +38,11 @@ fn a_response_the_client_did_not_wait_for_is_replayed_as_silence() {
         assert_eq!((after_head(&live), end), (part, End::Open));
         let (folder, exchange) = recorded(gateway);
         assert_eq!(failure(&exchange), expected);
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let silence = ask_and_leave(replay.address, part, || {});
         assert_eq!(silence, (live.clone(), End::Open));
         let limits = "[limits]\nstream_idle_timeout = \"200ms\"";
-        let replay = gateway::replay(&folder).section(limits).start();
+        let replay = gateway::replay_repeating(&folder).section(limits).start();
         let (answer, end) = ask(replay.address, "/", PATIENCE);
         if part.is_empty() {
             assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
@@ -82,7 +82,7 @@ fn a_failure_is_replayed_at_once_by_default() {
     assert_eq!(text.matches(&pause).count(), 1, "{text}");
     let longer = text.replace(&pause, &format!("\"at\": {hour}"));
     std::fs::write(folder.cassette("default"), longer).unwrap();
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     assert_eq!(client::http1(&replay).get("/").status, 504);
 }
 
@@ -113,7 +113,7 @@ fn a_stalled_body_is_aborted_and_replayed_as_silence() {
         assert_eq!((after_head(&live), end), ("half.", End::Closed));
         let (folder, exchange) = recorded(gateway);
         assert_eq!(failure(&exchange), "body timeout");
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let silence = ask_and_leave(replay.address, "half.", || {});
         assert_eq!(silence, (live, End::Open));
     }
@@ -126,7 +126,7 @@ fn a_stop_ends_a_replayed_silence() {
     ask_and_leave(gateway.address, "", || origin.is_asked());
     let (folder, exchange) = recorded(gateway);
     assert_eq!(failure(&exchange), "head left");
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let address = replay.address;
     let waiting = std::thread::spawn(move || ask(address, "/", PATIENCE));
     until("the request", || {

@@ -72,7 +72,7 @@ fn a_response_without_its_end_is_replayed_as_a_failure() {
         );
         let exchange = folder.exchanges("default").remove(0);
         assert!(!failure(&exchange).contains("left"), "{name} {exchange}");
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         for client in [client::http1(&replay), client::http2(&replay)] {
             let again = client.ask("GET", "/").try_send();
             assert!(!again.is_ok_and(|it| it.status == 200), "{name}");
@@ -119,7 +119,7 @@ fn a_reset_after_a_complete_response_is_not_an_error() {
                 report.counted(Defect::Partial).is_empty(),
                 "{name} {report:?}"
             );
-            let replay = gateway::replay(&folder).start();
+            let replay = gateway::replay_repeating(&folder).start();
             assert_eq!(send(&replay).text(), expected, "{name}");
             assert_eq!(replay.finish().hits, 1, "{name}");
         }
@@ -137,7 +137,7 @@ fn responses_without_a_body_are_complete() {
     );
     let folder = Arc::clone(&gateway.folder);
     assert_eq!(gateway.finish().recorded, 1);
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let again = client::http2(&replay).ask("HEAD", "/").send();
     assert_eq!((again.status, again.header("content-length")), (200, "10"));
 }

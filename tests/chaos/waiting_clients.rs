@@ -115,7 +115,7 @@ fn recorded_whole(gateway: Running) {
     let mut exchanges = exchanges.iter();
     let exchange = exchanges.find(|it| it["request"]["body"]["text"] == "body");
     assert_eq!(exchange.unwrap()["response"]["body"]["text"], "whole");
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let again = client::http1(&replay).post("/slow", "text/plain", "body");
     assert_eq!((again.status, again.text()), (201, "whole"));
 }

@@ -190,6 +190,7 @@ fn missed(live: RedactedMessage, recorded: RedactedMessage) {
         ordinal: 1,
         request_line: "POST /".to_owned(),
         message: keyed(recorded),
+        response: Fields::default(),
         replayed: false,
     };
     let _ = report(missed, vec![candidate]).to_text();

@@ -73,7 +73,7 @@ fn a_request_without_its_body_is_recorded_as_truncated() {
         let request = &folder.exchanges("default")[0]["request"];
         assert_eq!(request["truncated_at"], 0, "{fields}");
         assert!(!request["headers"].to_string().contains("expect"));
-        let replay = gateway::replay(&folder).start();
+        let replay = gateway::replay_repeating(&folder).start();
         let (asked, head) = ask_and_wait(&replay, fields);
         assert!(!asked && head.starts_with("HTTP/1.1 401 "), "{head}");
     }
@@ -85,7 +85,7 @@ fn a_client_that_does_not_wait_gets_the_same_response() {
     let gateway = record(&folder);
     ask_and_wait(&gateway, "");
     gateway.stop();
-    let gateway = gateway::replay(&folder).start();
+    let gateway = gateway::replay_repeating(&folder).start();
     for client in [client::http1(&gateway), client::http2(&gateway)] {
         assert_eq!(ask_at_once(&client, &[], "body"), 401);
         assert_eq!(ask_at_once(&client, &[], "another body"), 401);
@@ -105,14 +105,14 @@ fn a_refused_request_and_its_repetition_are_replayed_in_order() {
     assert!(ask_and_wait(&gateway, login).1.starts_with("HTTP/1.1 200 "));
     gateway.stop();
 
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let (asked, head) = ask_and_wait(&replay, "");
     assert!(!asked && head.starts_with("HTTP/1.1 401 "), "{head}");
     let (asked, head) = ask_and_wait(&replay, login);
     assert!(asked && head.starts_with("HTTP/1.1 200 "), "{head}");
     replay.stop();
 
-    let replay = gateway::replay(&folder).start();
+    let replay = gateway::replay_repeating(&folder).start();
     let login = [("authorization", "Bearer token-of-the-test")];
     let client = client::http1(&replay);
     assert_eq!(ask_at_once(&client, &[], "body"), 401);

@@ -64,6 +64,11 @@ pub(crate) fn replay(folder: &Arc<Folder>) -> Builder {
     over(folder, "replay")
 }
 
+/// Replay mode in which the last recorded response is repeated, also if it is a failure.
+pub(crate) fn replay_repeating(folder: &Arc<Folder>) -> Builder {
+    replay(folder).set("on_exhausted = \"repeat\"")
+}
+
 /// Any mode with any folder.
 pub(crate) fn over(folder: &Arc<Folder>, mode: &'static str) -> Builder {
     Builder {

@@ -14,6 +14,7 @@ func Prepare(parts *Key) Result[Unit, string] {
 	parts.Method()
 	parts.Path()
 	parts.Query(nil)
+	parts.Vary([]string{"user-agent"})
 	parts.Body([]string{"/nonce"})
 	parts.Ask()
 	return Ok[Unit, string](Unit{})

@@ -14,9 +14,11 @@ use ouli_config::CONFIG_FILE;
 use ouli_plugin::CompileOptions;
 use ouli_proxy::gateway::{ConfigSource, InheritedSocket, Options};
 
-/// True in continuous integration.
+/// True in continuous integration: the variable has a value that does not deny it.
 pub(super) fn is_ci() -> bool {
-    env::var("CI").is_ok_and(|value| value == "true" || value == "1")
+    let value = env::var_os("CI").unwrap_or_default();
+    let value = value.to_string_lossy().to_lowercase();
+    !matches!(value.trim(), "" | "false" | "0" | "no")
 }
 
 /// The value of an environment variable.

@@ -86,6 +86,8 @@ choices! {
 
     /// The response to a repeated request when its recorded responses are used up.
     OnExhausted {
+        /// The request is forwarded to the upstream and recorded.
+        Ask = "ask",
         /// The last response again.
         Repeat = "repeat",
         /// A miss: 404.
@@ -136,6 +138,8 @@ choices! {
         Edited = "edited",
         /// A recorded exchange was not replayed.
         Unused = "unused",
+        /// The last recorded response to a request was replayed again.
+        Repeat = "repeat",
         /// A client left a recorded stream or conversation before its end.
         Unfinished = "unfinished",
         /// Secrets of several recorded requests fitted one, and the first of them was taken.

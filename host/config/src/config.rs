@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value as Json};
 
-use crate::choice::{LogFormat, Mode, OnExhausted, OnRecorderFull};
+use crate::choice::{LogFormat, Mode, OnRecorderFull};
 use crate::endpoint::Endpoint;
 use crate::fail_on::FailOn;
 use crate::fsync::Fsync;
@@ -21,8 +21,6 @@ pub struct Config {
     pub cassettes_explicit: bool,
     /// The folders that are searched for plugins and watched.
     pub plugin_folders: PluginFolders,
-    /// The response to a repeated request when its recorded responses are used up.
-    pub on_exhausted: OnExhausted,
     /// What happens when the recorder's queue is full.
     pub on_recorder_full: OnRecorderFull,
     /// The pace of replayed streams.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::choice::{ErrorFormat, Mode};
+use crate::choice::{ErrorFormat, Mode, OnExhausted};
 use crate::config_error::ValueError;
 use crate::endpoint_tls::{self, CertificateFiles, ClientAuth, Tls};
 use crate::table_reader::Section;
@@ -26,6 +26,7 @@ pub(super) const KEYS: &[&str] = &[
     "preserve_host",
     "record_failures",
     "error_format",
+    "on_exhausted",
 ];
 
 const DEFAULT_NAME: &str = "default";
@@ -59,6 +60,9 @@ pub struct Endpoint {
     pub record_failures: bool,
     /// The form of the gateway's own error responses.
     pub error_format: ErrorFormat,
+    /// The response to a repeated request when its recorded responses are used up; `None` if that
+    /// is left to the mode.
+    pub on_exhausted: Option<OnExhausted>,
 }
 
 /// Top-level values that are defaults of endpoints.
@@ -71,6 +75,8 @@ pub(super) struct Defaults<'a> {
     pub(super) record_failures: bool,
     /// The form of the gateway's own error responses.
     pub(super) error_format: ErrorFormat,
+    /// The response when the recorded ones are used up, if set.
+    pub(super) on_exhausted: Option<OnExhausted>,
     /// There is no other endpoint, so name and address are optional.
     pub(super) is_only: bool,
 }
@@ -91,6 +97,7 @@ impl Endpoint {
             preserve_host: false,
             record_failures: defaults.record_failures,
             error_format: defaults.error_format,
+            on_exhausted: defaults.on_exhausted,
         }
     }
 
@@ -139,6 +146,9 @@ impl Endpoint {
             error_format: section
                 .read("error_format", choice)
                 .unwrap_or(defaults.error_format),
+            on_exhausted: section
+                .read("on_exhausted", choice)
+                .or(defaults.on_exhausted),
             name: name.clone().unwrap_or_default(),
             listen: listen.unwrap_or(DEFAULT_LISTEN),
             upstream,

@@ -20,12 +20,14 @@ pub(super) fn read(root: &mut Section<'_>, max_endpoints: usize) -> Vec<Endpoint
         .unwrap_or_else(|| DEFAULT_SESSION.to_owned());
     let record_failures = root.read("record_failures", flag).unwrap_or(false);
     let error_format = root.read("error_format", choice);
+    let on_exhausted = root.read("on_exhausted", choice);
     let sections = root.sections("endpoint", "name");
     let defaults = Defaults {
         mode,
         session: &session,
         record_failures,
         error_format: error_format.unwrap_or(ErrorFormat::Auto),
+        on_exhausted,
         is_only: sections.len() == 1,
     };
     if sections.is_empty() {

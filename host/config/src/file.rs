@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value as Json};
 
 use crate::builtin_settings;
-use crate::choice::{LogFormat, OnExhausted, OnRecorderFull};
+use crate::choice::{LogFormat, OnRecorderFull};
 use crate::config::{BuiltinSettings, Config, PluginFolders, Redaction};
 use crate::config_error::{ConfigErrors, ErrorCollector, ValueError};
 use crate::endpoint_list;
@@ -115,9 +115,6 @@ fn read(mut root: Section<'_>) -> Config {
         cassettes_explicit: root.has("cassettes"),
         cassettes: root.path_or("cassettes", "cassettes"),
         plugin_folders: plugin_folders(&mut root),
-        on_exhausted: root
-            .read("on_exhausted", choice)
-            .unwrap_or(OnExhausted::Repeat),
         on_recorder_full: root
             .read("on_recorder_full", choice)
             .unwrap_or(OnRecorderFull::Wait),

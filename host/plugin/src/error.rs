@@ -59,8 +59,8 @@ pub enum PluginError {
     Unrelated(Box<Self>),
     /// The component exports no role.
     #[error(
-        "exports no role of this gateway; export ouli:gateway/matcher@0.1.0, \
-         ouli:gateway/redactor@0.1.0 or ouli:gateway/recording-policy@0.1.0 (found: {})",
+        "exports no role of this gateway; export ouli:gateway/matcher@0.1.1, \
+         ouli:gateway/redactor@0.1.1 or ouli:gateway/recording-policy@0.1.1 (found: {})",
         shown(.found)
     )]
     NoRole {
@@ -68,7 +68,10 @@ pub enum PluginError {
         found: String,
     },
     /// The types of its imports or exports differ from the contract.
-    #[error("does not match the plugin contract: {0:#}; build it against the package in wit/")]
+    #[error(
+        "does not match the plugin contract 0.1.1: {0:#}; build it against the package in wit/, or \
+         update the gateway if the plugin is for a later version"
+    )]
     Link(wasmtime::Error),
     /// An instance did not start, or `prepare` failed.
     #[error("`prepare` of the {role} failed: {}", shown(.reason))]

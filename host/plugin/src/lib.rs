@@ -17,6 +17,7 @@ pub mod builtin;
 mod condition;
 mod contract;
 mod error;
+mod key_parts;
 mod load;
 mod match_key;
 mod plugin;

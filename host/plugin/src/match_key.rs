@@ -37,3 +37,11 @@ impl FirstMatch<MatchKey> {
         }
     }
 }
+
+impl<T> FirstMatch<(MatchKey, T)> {
+    pub(crate) fn into_key_with(self) -> (MatchKey, T) {
+        let (key, with) = self.result;
+        let failure = self.failure;
+        (MatchKey { failure, ..key }, with)
+    }
+}

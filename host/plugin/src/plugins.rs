@@ -4,17 +4,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::contract::declarations::Declared;
+use crate::key_parts::{keyed, message_parts, request_key, websocket_part};
 use crate::load::self_test;
 use crate::match_key::{FirstMatch, MatchKey};
 use crate::run::guest_call::GuestCall;
 use crate::{Plugin, PluginError, PluginFailure};
 use ouli_codec::MessageView;
 use ouli_codec::grpc::Schema;
-use ouli_matching::key::{self, DescribedPart, KeyPart, KeyedMessage};
-use ouli_message::{Exchange, Request};
+use ouli_matching::key::{self, DescribedPart, KeyPart, KeyedMessage, Variant};
+use ouli_message::{Exchange, Fields, Request};
 use ouli_redaction::{
     ConversationMessage, CutSecret, Guard, RedactedExchange, RedactionPipeline, RequestView,
     Secrets, exchange_views,
@@ -137,23 +136,28 @@ impl Plugins {
         request: &Arc<dyn MessageView>,
         secrets: &Arc<Secrets>,
     ) -> Result<MatchKey, PluginFailure> {
-        let websocket = websocket_part(&**request);
-        let found = self.first_matcher(request, secrets, |matcher, declared, added| MatchKey {
-            key: if added.is_empty() && websocket.is_none() {
-                key::derive(declared, &**request)
-            } else {
-                let parts: Vec<_> = declared
-                    .iter()
-                    .chain(added)
-                    .chain(&websocket)
-                    .cloned()
-                    .collect();
-                key::derive(&parts, &**request)
-            },
-            matcher: Arc::clone(matcher),
-            failure: None,
+        let found = self.first_matcher(request, secrets, |matcher, declared, added| {
+            request_key(request, matcher, declared, added)
         })?;
         Ok(found.into_key())
+    }
+
+    /// The key of a recorded request, and what selected its response, which has these fields.
+    ///
+    /// # Errors
+    /// If no matcher returns a key.
+    pub fn recorded_key(
+        &self,
+        request: &Arc<dyn MessageView>,
+        secrets: &Arc<Secrets>,
+        response: &Fields,
+    ) -> Result<(MatchKey, Variant), PluginFailure> {
+        let found = self.first_matcher(request, secrets, |matcher, declared, added| {
+            let parts = declared.iter().chain(added);
+            let variant = Variant::of(parts, request.fields(), response);
+            (request_key(request, matcher, declared, added), variant)
+        })?;
+        Ok(found.into_key_with())
     }
 
     /// The parts of a request's key with their values.
@@ -350,37 +354,4 @@ impl Plugins {
             circuit_open: false,
         }))
     }
-}
-
-/// The part that distinguishes a WebSocket from a request for a page at the same URL. The host adds
-/// it to the key of every matcher.
-fn websocket_part(request: &dyn MessageView) -> Option<KeyPart> {
-    request.is_websocket().then(|| KeyPart::Custom {
-        name: "protocol".to_owned(),
-        value: Bytes::from_static(b"websocket"),
-    })
-}
-
-fn keyed(matcher: &Plugin, parts: Vec<KeyPart>, view: &Arc<dyn MessageView>) -> KeyedMessage {
-    KeyedMessage {
-        matcher: (!matcher.is_builtin()).then(|| matcher.name().to_owned()),
-        parts,
-        view: Arc::clone(view),
-    }
-}
-
-/// The parts of a key that apply to a message of a conversation.
-fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyPart> {
-    let parts = declared.iter().chain(added).filter(|part| match part {
-        KeyPart::Body { .. } | KeyPart::Custom { .. } => true,
-        KeyPart::Endpoint
-        | KeyPart::Method
-        | KeyPart::Authority
-        | KeyPart::Path
-        | KeyPart::Query { .. }
-        | KeyPart::Header(_)
-        | KeyPart::Cookies
-        | KeyPart::Headers { .. } => false,
-    });
-    parts.cloned().collect()
 }

@@ -40,5 +40,6 @@ fn declare(settings: &Settings, key: &Key) {
     if settings.all_headers() {
         key.headers(&settings.excluded_headers());
     }
+    key.vary(&settings.excluded_variants());
     key.body(&settings.excluded_body());
 }

@@ -98,6 +98,15 @@ impl Settings {
         self.with_defaults(&self.ignore_headers, HEADERS)
     }
 
+    /// Headers that do not select a response, even if its `vary` names them. `accept` is one only
+    /// if it is ignored by name.
+    pub(crate) fn excluded_variants(&self) -> Vec<&str> {
+        let defaults = if self.defaults { HEADERS } else { &[] };
+        let defaults = defaults.iter().copied().filter(|name| *name != "accept");
+        let own = self.ignore_headers.iter().map(String::as_str);
+        defaults.chain(own).collect()
+    }
+
     fn with_defaults<'a>(&self, own: &'a [String], defaults: &[&'static str]) -> Vec<&'a str> {
         let defaults = if self.defaults { defaults } else { &[] };
         defaults
@@ -161,6 +170,22 @@ mod tests {
             assert!(SELECTING.contains(&name) && !some.contains(&name), "{name}");
         }
         assert!(some.contains(&"x-amz-target"));
+    }
+
+    #[test]
+    fn accept_selects_a_response_unless_it_is_ignored_by_name() {
+        let excludes = |text: &str, name: &str| {
+            let settings = settings(text).unwrap();
+            settings.excluded_variants().contains(&name)
+        };
+        assert!(excludes("{}", "user-agent") && !excludes("{}", "accept"));
+        assert!(!excludes(r#"{"defaults": false}"#, "user-agent"));
+        for text in [
+            r#"{"ignore_headers": ["accept"]}"#,
+            r#"{"ignore_headers": ["accept"], "defaults": false}"#,
+        ] {
+            assert!(excludes(text, "accept"));
+        }
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub mod redactor {
         ownership: Borrowing { duplicate_if_necessary: false },
         pub_export_macro: true,
         with: {
-            "ouli:gateway/host@0.1.0": crate::bindings::matcher::ouli::gateway::host,
-            "ouli:gateway/traffic@0.1.0": crate::bindings::matcher::ouli::gateway::traffic,
+            "ouli:gateway/host@0.1.1": crate::bindings::matcher::ouli::gateway::host,
+            "ouli:gateway/traffic@0.1.1": crate::bindings::matcher::ouli::gateway::traffic,
         },
     });
 }
@@ -56,8 +56,8 @@ pub mod policy {
         ownership: Borrowing { duplicate_if_necessary: false },
         pub_export_macro: true,
         with: {
-            "ouli:gateway/host@0.1.0": crate::bindings::matcher::ouli::gateway::host,
-            "ouli:gateway/traffic@0.1.0": crate::bindings::matcher::ouli::gateway::traffic,
+            "ouli:gateway/host@0.1.1": crate::bindings::matcher::ouli::gateway::host,
+            "ouli:gateway/traffic@0.1.1": crate::bindings::matcher::ouli::gateway::traffic,
         },
     });
 }

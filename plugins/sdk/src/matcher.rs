@@ -46,6 +46,14 @@ impl Key {
         self.0.headers(except);
     }
 
+    /// What selected the recorded response: each header that its `vary` names must have the
+    /// recorded value, except those named, and `accept` must accept its type. It is no part: it
+    /// chooses among the recorded exchanges of equal keys. A trailing `*` as in
+    /// [`query`](Self::query).
+    pub fn vary(&self, except: &[&str]) {
+        self.0.vary(except);
+    }
+
     /// Part `body`, compared by its type: JSON by value, except at the pointers named (RFC 6901;
     /// `*` matches every index or member), forms by fields, multipart by parts, others byte by
     /// byte.

@@ -12,11 +12,12 @@ static matcher_plugin_string_t text(const char *literal) {
 // Called once: what is declared here the host takes from each request by itself.
 bool exports_ouli_gateway_matcher_prepare(ouli_gateway_keys_borrow_key_t parts, matcher_plugin_string_t *err) {
   (void)err;
-  matcher_plugin_string_t nonce = text("/nonce");
-  matcher_plugin_list_string_t nothing = {0}, but_nonce = {&nonce, 1};
+  matcher_plugin_string_t nonce = text("/nonce"), agent = text("user-agent");
+  matcher_plugin_list_string_t nothing = {0}, but_nonce = {&nonce, 1}, but_agent = {&agent, 1};
   ouli_gateway_keys_method_key_method(parts);
   ouli_gateway_keys_method_key_path(parts);
   ouli_gateway_keys_method_key_query(parts, &nothing);
+  ouli_gateway_keys_method_key_vary(parts, &but_agent);
   ouli_gateway_keys_method_key_body(parts, &but_nonce);
   ouli_gateway_keys_method_key_ask(parts);
   return true;

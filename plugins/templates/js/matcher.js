@@ -6,6 +6,7 @@ export const matcher = showErrors({
     parts.method();
     parts.path();
     parts.query([]);
+    parts.vary(['user-agent']);
     parts.body(['/nonce']);
     parts.ask();
   },

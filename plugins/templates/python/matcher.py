@@ -11,6 +11,7 @@ class Matcher(exports.Matcher):
         parts.method()
         parts.path()
         parts.query([])
+        parts.vary(["user-agent"])
         parts.body(["/nonce"])
         parts.ask()
 

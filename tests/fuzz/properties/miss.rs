@@ -58,6 +58,7 @@ pub(super) fn check(input: &[u8]) {
         ordinal: 1,
         request_line: "POST /".to_owned(),
         message: keyed(recorded),
+        response: Fields::default(),
         replayed: false,
     };
     let miss = report(missed, vec![candidate]);

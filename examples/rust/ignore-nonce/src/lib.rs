@@ -9,6 +9,7 @@ impl Matcher for IgnoreNonce {
         parts.method();
         parts.path();
         parts.query(&[]);
+        parts.vary(&["user-agent"]);
         parts.body(&["/nonce"]);
         parts.ask();
         Ok(())

@@ -11,6 +11,7 @@ fn the_nonce_of_the_body_does_not_count() {
         Part::Method,
         Part::Path,
         Part::query(&[]),
+        Part::vary(&["user-agent"]),
         Part::body(&["/nonce"]),
     ];
     assert_eq!(key.declared(), declared);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::golden_case::{Case, Role};
 use ouli_codec::grpc::Schema;
-use ouli_matching::key::{self, DescribedPart, Key};
+use ouli_matching::key::{self, DescribedPart, Key, Variant};
 use ouli_message::{Content, Exchange, Fields};
 use ouli_plugin::{Decision, Plugin, Plugins};
 use ouli_redaction::Secrets;
@@ -16,8 +16,32 @@ use ouli_redaction::Secrets;
 /// The result of a plugin for one case.
 pub(super) struct ActualResult {
     /// The key of a matcher.
-    pub(super) key: Option<Key>,
+    key: Option<RequestKey>,
     pub(super) output: Value,
+}
+
+struct RequestKey {
+    key: Key,
+    /// What selects the response.
+    variant: Variant,
+    fields: Fields,
+}
+
+impl ActualResult {
+    /// True if a request with the other result matches the recorded one with this result.
+    pub(super) fn matches(&self, live: &Self) -> bool {
+        let key = |result: &Self| result.key.as_ref().map(|key| key.key.clone());
+        key(self) == key(live) && self.mismatches(live).is_empty()
+    }
+
+    /// The headers of the other request that select another response.
+    pub(super) fn mismatches(&self, live: &Self) -> Vec<String> {
+        let (Some(recorded), Some(live)) = (&self.key, &live.key) else {
+            return Vec::new();
+        };
+        let names = recorded.variant.mismatches(&live.fields);
+        names.map(str::to_owned).collect()
+    }
 }
 
 /// The plugin alone, without the built-in ones.
@@ -76,10 +100,15 @@ impl PluginUnderTest {
         let view = self
             .plugins
             .view(endpoint, session, request, Arc::clone(secrets))?;
-        let key = self.plugins.key(&view, secrets)?.key;
+        let response = &exchange.response.fields;
+        let (key, variant) = self.plugins.recorded_key(&view, secrets, response)?;
         let parts = self.plugins.describe(&view, secrets)?;
         Ok(ActualResult {
-            key: Some(key),
+            key: Some(RequestKey {
+                key: key.key,
+                variant,
+                fields: view.fields().clone(),
+            }),
             output: json!({"parts": parts_json(&parts)}),
         })
     }

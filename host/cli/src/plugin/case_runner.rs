@@ -81,8 +81,12 @@ impl<'a> CaseRunner<'a> {
         ] {
             for (index, change) in changes.iter().enumerate() {
                 let changed = plugin.call(&case, Some(change))?;
-                if (changed.key == actual.key) != same_key {
+                if actual.matches(&changed) != same_key {
                     lines.push(format!("{kind}[{index}] has {}", key_mismatch(same_key)));
+                    let names = actual.mismatches(&changed).into_iter();
+                    lines.extend(
+                        names.map(|name| format!("header.{name}: selects another response")),
+                    );
                     lines.extend(diff("key", &actual.output, &changed.output, false));
                 }
             }

@@ -57,6 +57,7 @@ const RUST: &[TemplateFile] = files!(
         "Cargo.lock",
         "Cargo.toml",
         "README.md",
+        "cases/language.json",
         "cases/nonce.json",
         "cases/tenant.json",
         "rust-toolchain.toml",
@@ -72,6 +73,7 @@ const C: &[TemplateFile] = files!(
         "Makefile",
         "README.md",
         "__name_snake__.c",
+        "cases/language.json",
         "cases/nonce.json",
         "cases/tenant.json",
     ]
@@ -83,6 +85,7 @@ const JS: &[TemplateFile] = files!(
     [
         ".gitignore",
         "README.md",
+        "cases/language.json",
         "cases/nonce.json",
         "cases/tenant.json",
         "matcher.js",
@@ -99,6 +102,7 @@ const PYTHON: &[TemplateFile] = files!(
         ".gitignore",
         "README.md",
         "build.sh",
+        "cases/language.json",
         "cases/nonce.json",
         "cases/tenant.json",
         "matcher.py",

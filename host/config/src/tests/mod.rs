@@ -81,7 +81,7 @@ fn reads_every_kind_of_key() {
     assert_eq!(config.cassettes, Path::new("/base/conf/tapes"));
     assert!(config.plugin_folders.explicit);
     assert_eq!(config.plugin_folders.paths[1], Path::new("/opt/plugins"));
-    assert_eq!(config.on_exhausted, OnExhausted::Miss);
+    assert_eq!(config.endpoints[0].on_exhausted, Some(OnExhausted::Miss));
     assert_eq!(config.on_recorder_full, OnRecorderFull::Drop);
     assert_eq!(
         config.report.unwrap(),

@@ -92,7 +92,11 @@ pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
 
 fn is_absent(part: &KeyPart, message: &dyn MessageView) -> bool {
     let is_sent = |name: &str| message.fields().get_all(name).next().is_some();
-    matches!(part, KeyPart::Header(name) if !is_sent(name))
+    match part {
+        KeyPart::Header(name) => !is_sent(name),
+        KeyPart::Vary { .. } => true,
+        _ => false,
+    }
 }
 
 fn low_half(digest: u128) -> u64 {

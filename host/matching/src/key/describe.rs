@@ -54,7 +54,7 @@ pub struct BodyPart {
     pub content: Value,
 }
 
-/// Describes these parts of a request, in their order.
+/// Describes these parts of a request, in their order. What chooses among equal keys is none.
 pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPart> {
     let describe = |part: &KeyPart| DescribedPart {
         name: part.name(),
@@ -62,7 +62,7 @@ pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPa
     };
     let described = parts
         .iter()
-        .filter(|part| !matches!(part, KeyPart::Cookies));
+        .filter(|part| !matches!(part, KeyPart::Cookies | KeyPart::Vary { .. }));
     described.map(describe).collect()
 }
 
@@ -77,7 +77,7 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
             let values = message.fields().get_all(name);
             fields(values.map(|value| (name.as_str(), value.as_bytes())))
         }
-        KeyPart::Cookies => Value::Empty,
+        KeyPart::Cookies | KeyPart::Vary { .. } => Value::Empty,
         KeyPart::Headers { except } => fields(value::headers(message, except).into_iter()),
         KeyPart::Body { except } => body(message, except),
         KeyPart::Custom { value, .. } => raw(value),

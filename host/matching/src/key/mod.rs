@@ -1,6 +1,7 @@
 //! Keys: requests with equal keys match. A key has named parts, kept as digests for look-ups and
 //! described in full for reports.
 
+mod accept;
 mod body;
 mod capture;
 mod derive;
@@ -22,6 +23,7 @@ pub(crate) mod sample_message;
 mod tests;
 mod value;
 mod value_digest;
+mod variant;
 
 pub use capture::{Capture, captures};
 pub use derive::{Key, PartDigest, derive};
@@ -31,3 +33,4 @@ pub use json::{Json, Number};
 pub use keyed_message::KeyedMessage;
 pub use name_list::ExcludedNames;
 pub use part::{HEADER_PREFIX, KeyPart};
+pub use variant::Variant;

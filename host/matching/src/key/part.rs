@@ -31,6 +31,13 @@ pub enum KeyPart {
         /// Excluded headers, from [`ExcludedNames::case_insensitive`].
         except: ExcludedNames,
     },
+    /// What selected the recorded response, see [`Variant`](super::Variant): the headers that its
+    /// `vary` names, and `accept`. It depends on the recorded exchange, so it is no part of the
+    /// digest: it chooses among the exchanges of equal keys.
+    Vary {
+        /// Excluded headers, from [`ExcludedNames::case_insensitive`].
+        except: ExcludedNames,
+    },
     /// The body, compared by content type.
     Body {
         /// Excluded JSON values. The first step also names a form field or a part of a multipart
@@ -65,6 +72,7 @@ impl KeyPart {
             Self::Header(name) | Self::Custom { name, .. } => name,
             Self::Cookies => "cookies",
             Self::Headers { .. } => "headers",
+            Self::Vary { .. } => "vary",
             Self::Body { .. } => "body",
         }
     }
@@ -81,6 +89,7 @@ impl KeyPart {
             | Self::Query { .. }
             | Self::Cookies
             | Self::Headers { .. }
+            | Self::Vary { .. }
             | Self::Body { .. } => Tag::Name,
         };
         leaf(tag, self.plain_name().as_bytes())

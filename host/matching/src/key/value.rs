@@ -22,7 +22,9 @@ pub(super) fn digest_value(
         KeyPart::Path => path(&normalized(message.path()), holes),
         KeyPart::Query { except } => digest_pairs(Tag::Pairs, &query(message, except), holes),
         KeyPart::Header(name) => header(message, name, holes),
-        KeyPart::Cookies => ValueDigest::without_sketch(leaf(Tag::Empty, &[])),
+        KeyPart::Cookies | KeyPart::Vary { .. } => {
+            ValueDigest::without_sketch(leaf(Tag::Empty, &[]))
+        }
         KeyPart::Headers { except } => digest_pairs(Tag::Pairs, &headers(message, except), holes),
         KeyPart::Body { except } => digest_body(message, except, holes),
         KeyPart::Custom { value, .. } => ValueDigest::without_sketch(leaf(Tag::Custom, value)),

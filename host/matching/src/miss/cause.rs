@@ -18,7 +18,7 @@ pub enum Cause {
         /// The number of the exchange.
         exchange: u64,
     },
-    /// Recorded requests have its key, but all were replayed and `on_exhausted = "miss"` is set.
+    /// Recorded requests have its key, but all were replayed, and the last one is not repeated.
     Exhausted {
         /// Number of recorded requests with its key.
         recorded: usize,

@@ -126,7 +126,7 @@ impl IgnoreList {
     fn exclude(self, entry: &str, part: &mut KeyPart) {
         match (self, part) {
             (Self::Query, KeyPart::Query { except }) => *except = except.with(entry),
-            (Self::Headers, KeyPart::Headers { except }) => {
+            (Self::Headers, KeyPart::Headers { except } | KeyPart::Vary { except }) => {
                 *except = except.with(&entry.to_ascii_lowercase());
             }
             (Self::Body, KeyPart::Body { except }) => except.extend(Pointer::parse(entry)),

@@ -7,6 +7,7 @@ mod change;
 mod difference;
 #[cfg(test)]
 mod difference_tests;
+mod field_value;
 mod guidance;
 mod identity_conflict;
 mod json;
@@ -17,6 +18,7 @@ mod rank;
 mod raw_difference;
 mod report;
 mod resolution;
+mod selection;
 mod sentence;
 mod settings_text;
 mod similarity;

@@ -7,8 +7,9 @@ use super::difference::{Difference, Differences, differences};
 use super::guidance::{Guidance, Remedy};
 use super::resolution::Resolution;
 use super::unavailable::Unavailable;
-use super::{similarity, trial};
+use super::{selection, similarity, trial};
 use crate::key::{DescribedPart, KeyedMessage};
+use ouli_message::Fields;
 
 /// Maximum number of recorded requests in a report.
 const MAX_NEAREST: usize = 3;
@@ -43,6 +44,8 @@ pub struct Candidate {
     pub request_line: String,
     /// The request with the parts of its key.
     pub message: KeyedMessage,
+    /// The fields of the recorded response. Its `vary` names what selected it.
+    pub response: Fields,
     /// True if it was already replayed.
     pub replayed: bool,
 }
@@ -99,7 +102,7 @@ pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
     let mut remedy = None;
     let mut nearest = Vec::with_capacity(MAX_NEAREST);
     for candidate in candidates.iter().take(MAX_NEAREST) {
-        let mut found = compare(&live, &candidate.recorded, guidance);
+        let mut found = compare(&live, candidate, guidance);
         // A setting would replay another exchange in the place of the damaged one.
         let is_sure = missed.cause == Cause::NoMatch && !missed.unavailable.is_damaged();
         if is_sure && remedy.is_none() {
@@ -144,13 +147,19 @@ struct RankedCandidate {
     replayed: bool,
     request_line: String,
     recorded: Described,
+    response: Fields,
+    /// The headers for which the server may have selected another response.
+    selecting: Vec<String>,
 }
 
 impl RankedCandidate {
     fn new(live: &Described, candidate: Candidate) -> Self {
         let recorded = Described::new(candidate.message);
+        let response = candidate.response;
         Self {
             score: similarity::score(&live.parts, &recorded.parts),
+            selecting: selection::mismatches(&live.message, (&recorded.message, &response)),
+            response,
             ordinal: candidate.ordinal,
             replayed: candidate.replayed,
             request_line: candidate.request_line,
@@ -183,7 +192,17 @@ impl RankedCandidate {
 
 /// The differences between two messages. A setting is named only if the difference disappears with
 /// it.
-fn compare(live: &Described, recorded: &Described, guidance: &Guidance) -> Differences {
+fn compare(live: &Described, candidate: &RankedCandidate, guidance: &Guidance) -> Differences {
+    let (recorded, selecting) = (&candidate.recorded, &candidate.selecting);
+    if !selecting.is_empty() {
+        let (live, recorded) = selection::with_headers(&live.message, &recorded.message, selecting);
+        let (live, recorded) = (Described::new(live), Described::new(recorded));
+        return compare_parts(&live, &recorded, guidance);
+    }
+    compare_parts(live, recorded, guidance)
+}
+
+fn compare_parts(live: &Described, recorded: &Described, guidance: &Guidance) -> Differences {
     let matcher = live.message.matcher.as_deref();
     let mut found = differences(&live.parts, &recorded.parts, matcher);
     for difference in &mut found.list {
@@ -223,11 +242,19 @@ fn tried_remedy(
     guidance: &Guidance,
 ) -> Option<Remedy> {
     let recorded = &candidate.recorded.message;
-    let changes = trial::smallest_set(&live.message, recorded, changes(found))?;
+    let changes = selection::with_ignored(changes(found), &candidate.selecting);
+    let changes = trial::smallest_set(&live.message, (recorded, &candidate.response), changes)?;
     let (key, new_key) = (recorded.key(), trial::changed(recorded, &changes).key());
     let also_matches = candidates.iter().filter(|other| {
-        let message = &other.recorded.message;
-        message.key() != key && trial::changed(message, &changes).key() == new_key
+        let (message, response) = (&other.recorded.message, &other.response);
+        let is_selected = |live: &KeyedMessage, message: &KeyedMessage| {
+            selection::mismatches(live, (message, response)).is_empty()
+        };
+        let is_equal = message.key() == key && is_selected(recorded, message);
+        let changed = |message| trial::changed(message, &changes);
+        !is_equal
+            && changed(message).key() == new_key
+            && is_selected(&changed(&live.message), &changed(message))
     });
     let also_matches = also_matches.take(MAX_ALSO_MATCHES);
     let also_matches = also_matches.map(|other| other.ordinal).collect();

@@ -38,6 +38,7 @@ pub(super) fn candidate(ordinal: usize, parts: &[KeyPart], recorded: &Sample) ->
         ordinal,
         request_line: "POST /v1/chat".to_owned(),
         message: keyed(parts, recorded),
+        response: Default::default(),
         replayed: false,
     }
 }

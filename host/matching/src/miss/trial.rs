@@ -1,7 +1,9 @@
 //! Tries changes of the settings: the keys of two requests are derived with the changes in force.
 
 use super::change::{Change, IgnoreList};
+use super::selection;
 use crate::key::KeyedMessage;
+use ouli_message::Fields;
 
 /// Most changes in one remedy. A longer list is no help to its reader.
 const MAX_CHANGES: usize = 8;
@@ -9,18 +11,19 @@ const MAX_CHANGES: usize = 8;
 /// For a larger body the changes are tried all at once only, which bounds the work on a miss.
 const MAX_MINIMISED_BODY: usize = 256 << 10;
 
-/// The smallest set of these changes under which the live request matches the recorded one. None
-/// if no set works.
+/// The smallest set of these changes under which the live request matches the recorded one, whose
+/// response has these fields. None if no set works.
 pub(super) fn smallest_set(
     live: &KeyedMessage,
-    recorded: &KeyedMessage,
+    (recorded, response): (&KeyedMessage, &Fields),
     changes: Vec<Change>,
 ) -> Option<Vec<Change>> {
     if live.matcher.is_some() || recorded.matcher.is_some() {
         return None;
     }
     let mut kept = shorten(deduplicate(changes));
-    if kept.is_empty() || kept.len() > MAX_CHANGES || !matches(live, recorded, &kept) {
+    let matches = |changes: &[Change]| matches(live, (recorded, response), changes);
+    if kept.is_empty() || kept.len() > MAX_CHANGES || !matches(&kept) {
         return None;
     }
     if kept.len() == 1 || live.view.body().len() > MAX_MINIMISED_BODY {
@@ -31,7 +34,7 @@ pub(super) fn smallest_set(
         index -= 1;
         let mut fewer = kept.clone();
         fewer.remove(index);
-        if matches(live, recorded, &fewer) {
+        if matches(&fewer) {
             kept = fewer;
         }
     }
@@ -47,9 +50,15 @@ pub(super) fn changed(message: &KeyedMessage, changes: &[Change]) -> KeyedMessag
     message.with_parts(parts)
 }
 
-/// True if the requests have equal keys with the changes in force.
-fn matches(live: &KeyedMessage, recorded: &KeyedMessage, changes: &[Change]) -> bool {
-    changed(live, changes).key() == changed(recorded, changes).key()
+/// True if the requests have equal keys with the changes in force, and the server would select the
+/// recorded response.
+fn matches(
+    live: &KeyedMessage,
+    (recorded, response): (&KeyedMessage, &Fields),
+    changes: &[Change],
+) -> bool {
+    let (live, recorded) = (changed(live, changes), changed(recorded, changes));
+    live.key() == recorded.key() && selection::mismatches(&live, (&recorded, response)).is_empty()
 }
 
 fn deduplicate(changes: Vec<Change>) -> Vec<Change> {

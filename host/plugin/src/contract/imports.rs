@@ -180,6 +180,12 @@ impl keys::HostKey for State {
         self.add_part(KeyPart::Headers { except })
     }
 
+    fn vary(&mut self, _: SinkHandle, except: Vec<String>) -> HostResult<()> {
+        self.count_texts(&except)?;
+        let except = ExcludedNames::case_insensitive(except);
+        self.add_part(KeyPart::Vary { except })
+    }
+
     fn body(&mut self, _: SinkHandle, except: Vec<String>) -> HostResult<()> {
         self.count_texts(&except)?;
         let pointers: Result<Vec<_>, _> = except.iter().map(|text| parse_pointer(text)).collect();

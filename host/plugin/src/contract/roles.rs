@@ -31,7 +31,7 @@ impl ExportedRoles {
         linked: &InstancePre<State>,
     ) -> wasmtime::Result<Self> {
         let exports = |role: &str| {
-            let name = format!("ouli:gateway/{role}@0.1.0");
+            let name = format!("ouli:gateway/{role}@0.1.1");
             component.get_export_index(None, name.as_str()).is_some()
         };
         Ok(Self {

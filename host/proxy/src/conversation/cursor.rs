@@ -254,8 +254,7 @@ impl ConversationCursor {
         explain(parties, &self.lookup, self.queue.entries(), unmatched)
     }
 
-    /// Counts an error that the client receives. It is not counted earlier because the request may
-    /// still be forwarded.
+    /// Counts an error that the client receives, now that the request is not forwarded any more.
     pub(super) fn count_error(&mut self, error: &ExchangeError) {
         if let Some(outcome) = error.outcome() {
             self.count_failure(outcome);
@@ -342,9 +341,8 @@ impl ConversationCursor {
         let found = self.queue.claim(|entry| {
             let other =
                 !Arc::ptr_eq(entry, &current) && entry.has_same_response_head(&current, protocol);
-            expected_keys = other
-                .then(|| index.client_message_keys(entry, protocol).ok())
-                .flatten();
+            let keys = || index.client_message_keys(entry, protocol).ok();
+            expected_keys = other.then(keys).flatten();
             expected_keys
                 .as_ref()
                 .is_some_and(|expected| fits(expected, &self.received_keys))
@@ -394,7 +392,8 @@ fn has_key(kind: &MessageKind) -> bool {
 impl Drop for ConversationCursor {
     fn drop(&mut self) {
         if !self.is_failed {
-            self.session.counters().count(Outcome::Hit);
+            let outcome = ClaimedEntry::hit_of(self.claimed.as_ref());
+            self.session.counters().count(outcome);
             self.count_early_leave();
         }
     }

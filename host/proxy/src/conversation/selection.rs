@@ -26,7 +26,8 @@ impl Selection {
         context.update_index(&lookup.index).await?;
         let exhausted = replay::exhausted_policy(context);
         let (index, key) = (&lookup.index, &lookup.match_key.key);
-        let queue = match ReplayQueue::of(index, key, exhausted) {
+        let fields = lookup.request_view.fields();
+        let queue = match ReplayQueue::of(index, key, fields, exhausted) {
             Ok(Some(queue)) => queue,
             Ok(None) => return Ok(Self::NotFound),
             Err(conflict) => {

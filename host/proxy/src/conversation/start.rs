@@ -85,6 +85,9 @@ async fn start_replay(
     let expected_keys = load_expected_keys(context, &lookup, &claimed, Protocol::WebSocket).await?;
     let (fields, deflate) = negotiate(&entry.response.fields, request.headers());
     let response = ClientHandshake::of(&request).accept_response(fields);
+    context
+        .trace
+        .set_outcome(AccessOutcome::of_hit(claimed.hit()));
     let conversation = (queue, claimed, expected_keys);
     let cursor = ConversationCursor::new(context, lookup, Protocol::WebSocket, conversation);
     let upgrade = hyper::upgrade::on(&mut request);
@@ -92,7 +95,6 @@ async fn start_replay(
     let reservation = context.handler.shared.budget.request_reservation();
     let drain = &context.handler.shared.drain;
     let shutdown = drain.signal();
-    context.trace.set_outcome(AccessOutcome::Hit);
     let span = context.trace.span();
     let conversation = async move {
         // An upgrade fails only if the client has disconnected.

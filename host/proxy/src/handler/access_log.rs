@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::error::ExchangeError;
 use super::problem_type::ErrorKind;
+use crate::session::Hit;
 
 /// The target of the log lines, for filters.
 const TARGET: &str = "ouli::access";
@@ -26,6 +27,8 @@ pub(crate) enum AccessOutcome {
     Admin,
     /// The response was replayed.
     Hit,
+    /// The last recorded response was replayed again.
+    Repeated,
     /// No recorded exchange matches.
     Miss,
     /// The response is the upstream's, and the exchange was submitted to the recorder.
@@ -49,6 +52,13 @@ impl AccessOutcome {
     /// The upstream aborted the response.
     pub(super) const UPSTREAM_ABORTED: Self = Self::Failed(FailedKind::Error(ErrorKind::Upstream));
 
+    pub(crate) fn of_hit(hit: Hit) -> Self {
+        match hit.is_repeated() {
+            true => Self::Repeated,
+            false => Self::Hit,
+        }
+    }
+
     pub(super) fn of_error(error: &ExchangeError) -> Self {
         match error {
             ExchangeError::Miss(_) => Self::Miss,
@@ -62,6 +72,7 @@ impl AccessOutcome {
         match self {
             Self::Admin => "admin",
             Self::Hit => "hit",
+            Self::Repeated => "repeated",
             Self::Miss => "miss",
             Self::Recorded => "recorded",
             Self::Passed => "passed",
@@ -135,7 +146,12 @@ impl AccessRecord {
         let mut outcome = self.outcome.lock();
         if matches!(
             *outcome,
-            Some(AccessOutcome::Hit | AccessOutcome::Recorded | AccessOutcome::Passed)
+            Some(
+                AccessOutcome::Hit
+                    | AccessOutcome::Repeated
+                    | AccessOutcome::Recorded
+                    | AccessOutcome::Passed
+            )
         ) {
             *outcome = Some(AccessOutcome::Failed(FailedKind::Client));
         }

@@ -21,6 +21,9 @@ use ouli_config::ErrorFormat as HttpFormat;
 /// The first sentence of an error.
 const DETAIL_HEADER: HeaderName = HeaderName::from_static("ouli-error-detail");
 
+/// The first difference of a miss, and what resolves it.
+const MISS_HEADER: HeaderName = HeaderName::from_static("ouli-miss");
+
 /// Bytes of a sentence in a reason phrase or a header.
 const MAX_SENTENCE: usize = 256;
 
@@ -58,6 +61,13 @@ fn http_error_response(error: &ExchangeError, format: HttpFormat) -> Response<Ou
     let sentence = printable(&error.summary());
     if let Ok(value) = HeaderValue::from_str(&sentence) {
         headers.insert(DETAIL_HEADER, value);
+    }
+    // A response to HEAD has no report.
+    if let ExchangeError::Miss(miss) = error
+        && let Some(value) = miss.to_field_value()
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        headers.insert(MISS_HEADER, value);
     }
     if let Ok(reason) = ReasonPhrase::try_from(sentence.as_bytes()) {
         response.extensions_mut().insert(reason);

@@ -64,10 +64,11 @@ fn code_and_message(error: &ExchangeError) -> (grpc::Code, String) {
         (_, _) => grpc::Code::Internal,
     };
     let mut message = match error {
-        // A gRPC client gets nothing else, so the whole report follows the first sentence.
+        // A gRPC client gets nothing else, so the whole report follows. Its end may be cut off, so
+        // the settings are before it.
         ExchangeError::Miss(miss) => {
-            let sentence = miss.summary();
-            format!("{MESSAGE_PREFIX}{sentence}\n{}", miss.to_text())
+            let sentences = miss.detail();
+            format!("{MESSAGE_PREFIX}{sentences}\n{}", miss.to_text())
         }
         other => other.message(),
     };

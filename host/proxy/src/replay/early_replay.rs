@@ -152,8 +152,9 @@ impl EarlyEnd for TruncatedParts<'_> {
             let Some(next) = tried.claim else {
                 return Ok(false);
             };
-            let index = &self.keys.deriver.index;
-            self.result = index.claim_early(&self.found, next, exhausted);
+            let deriver = &self.keys.deriver;
+            let (index, fields) = (&deriver.index, deriver.fields()?);
+            self.result = index.claim_early(&self.found, next, fields, exhausted);
             match &self.result {
                 Some(
                     LookupResult::Exhausted(_)
@@ -206,6 +207,7 @@ impl Attempt {
             found: &self.found,
             tried: self.part.len() as u64,
             body: live.body(),
+            fields: deriver.fields()?,
         });
         Ok(match decided {
             EarlyDecision::Claim { next, others } if !index.any_begins_with(&others, *longest) => {

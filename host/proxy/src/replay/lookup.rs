@@ -9,6 +9,7 @@ use crate::session::{
     ComparisonBudget, ExhaustedPolicy, Index, LookupResult, MemoryReservation, Session, body_digest,
 };
 use ouli_codec::MessageView;
+use ouli_config::{Mode, OnExhausted};
 use ouli_matching::miss::{IdentityConflict, Miss};
 use ouli_message::Request;
 use ouli_plugin::{MatchKey, PluginFailure, Plugins};
@@ -121,10 +122,11 @@ pub(super) async fn find(
     }
     // An exchange may have been recorded while the request was looked up.
     context.update_index(&lookup.index).await?;
-    let key = &lookup.match_key.key;
+    let view = Arc::clone(&lookup.request_view);
+    let (key, fields) = (&lookup.match_key.key, view.fields());
     while let Some(search) = lookup.truncated.take_if(|search| !search.is_complete()) {
         let search = search.advance(context, key).await?;
-        let found = lookup.index.find_next(key, search.found());
+        let found = lookup.index.find_next(key, search.found(), fields);
         lookup.truncated = Some(search);
         if let Some(claimed) = found {
             return Ok(LookupResult::Hit(claimed));
@@ -142,8 +144,8 @@ pub(super) async fn find(
     let found = match found.filter(|found| !found.is_empty()) {
         Some(found) => lookup
             .index
-            .find_with_truncated(Some(key), found, exhausted),
-        None => match lookup.index.find(key, exhausted) {
+            .find_with_truncated(Some(key), found, fields, exhausted),
+        None => match lookup.index.find(key, fields, exhausted) {
             LookupResult::NotFound => find_assumed(context, lookup, exhausted).await?,
             found => found,
         },
@@ -192,7 +194,7 @@ async fn find_assumed(
     let Some((view, key)) = assumed? else {
         return Ok(LookupResult::NotFound);
     };
-    let found = lookup.index.find(&key.key, exhausted);
+    let found = lookup.index.find(&key.key, view.fields(), exhausted);
     if matches!(found, LookupResult::Hit(_)) {
         lookup.index.count_assumed_values();
         (lookup.request_view, lookup.match_key) = (view, key);
@@ -202,11 +204,13 @@ async fn find_assumed(
 
 /// The policy once all exchanges of a key are replayed.
 pub(crate) fn exhausted_policy(context: &RequestContext<'_>) -> ExhaustedPolicy {
-    let can_forward = context.endpoint.configured.mode == ouli_config::Mode::Auto;
-    match context.snapshot.config.on_exhausted {
-        ouli_config::OnExhausted::Repeat if can_forward => ExhaustedPolicy::RepeatUnlessFailed,
-        ouli_config::OnExhausted::Repeat => ExhaustedPolicy::Repeat,
-        ouli_config::OnExhausted::Miss => ExhaustedPolicy::Miss,
+    let endpoint = &context.endpoint.configured;
+    match endpoint.on_exhausted {
+        Some(OnExhausted::Repeat) => ExhaustedPolicy::Repeat,
+        // In `auto` a miss is forwarded; in `replay` there is nobody to ask.
+        Some(OnExhausted::Miss | OnExhausted::Ask) => ExhaustedPolicy::Miss,
+        None if endpoint.mode == Mode::Auto => ExhaustedPolicy::Miss,
+        None => ExhaustedPolicy::RepeatUnlessFailed,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The keys of the first parts of a request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -8,8 +8,9 @@ use super::decoding_bounds::decoding_bounds;
 use crate::handler::{RequestContext, Snapshot};
 use crate::record::RequestHead;
 use crate::session::{Index, LivePart, Session, TruncatedKey};
+use ouli_codec::MessageView;
 use ouli_codec::content_coding::{Bounds, CodingError};
-use ouli_message::Request;
+use ouli_message::{Fields, Request};
 use ouli_plugin::PluginFailure;
 
 /// What the derivation of a key costs beside the bytes of its part, in bytes.
@@ -23,6 +24,8 @@ pub(super) struct PartDeriver {
     pub(super) index: Arc<Index>,
     /// The request as it would be recorded, without its body.
     pub(super) head: Request,
+    /// Its fields, redacted.
+    fields: OnceLock<Fields>,
     bounds: Bounds,
 }
 
@@ -55,6 +58,7 @@ impl PartKeys {
             endpoint: Arc::clone(&context.endpoint.name),
             index,
             head: head.to_recorded_request(&context.endpoint.authority),
+            fields: OnceLock::new(),
             bounds: decoding_bounds(context),
         };
         Self {
@@ -91,19 +95,31 @@ impl PartDeriver {
             });
         };
         let decoded = (live.body().len() as u64).saturating_sub(length);
+        let view = self.view(live.completed())?;
         let secrets = self.session.secrets();
-        let plugins = &self.snapshot.plugins;
-        let view = plugins.view(
-            Arc::clone(&self.endpoint),
-            Arc::clone(self.session.name()),
-            Arc::new(live.completed()),
-            Arc::clone(secrets),
-        )?;
-        let match_key = plugins.key(&view, secrets)?;
+        let match_key = self.snapshot.plugins.key(&view, secrets)?;
         self.session.count_failed_matcher(&match_key);
         let key = (length, live.key_hash(match_key.key.hash()));
-        let found = self.index.has_truncated(key).then_some(key);
+        let found = self.index.has_truncated(key, view.fields()).then_some(key);
         Ok(DerivedPart { found, decoded })
+    }
+
+    /// The fields of the request, redacted.
+    pub(super) fn fields(&self) -> Result<&Fields, PluginFailure> {
+        if let Some(fields) = self.fields.get() {
+            return Ok(fields);
+        }
+        let view = self.view(self.head.clone())?;
+        Ok(self.fields.get_or_init(|| view.fields().clone()))
+    }
+
+    fn view(&self, request: Request) -> Result<Arc<dyn MessageView>, PluginFailure> {
+        self.snapshot.plugins.view(
+            Arc::clone(&self.endpoint),
+            Arc::clone(self.session.name()),
+            Arc::new(request),
+            Arc::clone(self.session.secrets()),
+        )
     }
 
     pub(super) fn part(&self, part: &Bytes) -> Result<LivePart, CodingError> {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::handler::{ExchangeError, RequestContext};
-use crate::session::Outcome;
+use crate::session::{Hit, Outcome};
 use ouli_message::failure::{Failure, FailureKind};
 
 /// The error that replays a recorded failure. Counts a hit, and waits until the failure is due.
 pub(super) async fn replay_failure(
     context: &RequestContext<'_>,
-    failure: Failure,
+    (failure, hit): (Failure, Hit),
 ) -> ExchangeError {
-    context.session.counters().count(Outcome::Hit);
+    context.session.counters().count(Outcome::Hit(hit));
     wait_until_due(context, failure).await;
     ExchangeError::RecordedFailure(failure.cause)
 }

@@ -53,8 +53,11 @@ impl RefusedBodyLookup {
     }
 
     fn find(&self, exhausted: ExhaustedPolicy) -> Option<ClaimedEntry> {
-        let key = &self.lookup.match_key.key;
-        match self.lookup.index.find_refused_body(key, exhausted) {
+        let (key, fields) = (
+            &self.lookup.match_key.key,
+            self.lookup.request_view.fields(),
+        );
+        match self.lookup.index.find_refused_body(key, fields, exhausted) {
             LookupResult::Hit(claimed) => Some(claimed),
             LookupResult::Exhausted(_)
             | LookupResult::NotFound

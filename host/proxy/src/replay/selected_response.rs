@@ -16,7 +16,7 @@ use super::lookup::{Lookup, look_up_request};
 use super::recorded_response::recorded_response;
 use super::selection::{Selection, select};
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
-use crate::session::{Entry, Outcome, is_selective, plain_request};
+use crate::session::{Entry, Hit, Outcome, is_selective, plain_request};
 use ouli_message::{Request, is_body_digest};
 
 /// The fields of a 304 (RFC 9110, section 15.4.5), and the validator that a response without an
@@ -44,7 +44,8 @@ pub(super) async fn selected_response(
     };
     let whole = look_up_request(context, plain).await?;
     let must_succeed = is_selective(request);
-    let Some(entry) = lookup.index.find_whole(&whole.match_key.key, must_succeed) else {
+    let (key, fields) = (&whole.match_key.key, whole.request_view.fields());
+    let Some(entry) = lookup.index.find_whole(key, fields, must_succeed) else {
         return Ok(None);
     };
     // The length of a body is known once the body is.
@@ -66,7 +67,8 @@ pub(super) async fn selected_response(
 /// The exchange can still be replayed to a request for the whole.
 fn count(context: &RequestContext<'_>, entry: &Arc<Entry>) {
     entry.mark_served();
-    context.session.counters().count(Outcome::Hit);
+    let outcome = Outcome::Hit(Hit::WHOLE_RESOURCE);
+    context.session.counters().count(outcome);
     context.trace.set_outcome(AccessOutcome::Hit);
 }
 

@@ -94,7 +94,13 @@ pub(crate) async fn warm_up(context: &RequestContext<'_>) {
     let Some((entry, key)) = index.any_entry() else {
         return;
     };
-    drop(ReplayQueue::of(&index, &key, exhausted_policy(context)));
+    let fields = &entry.request.fields;
+    drop(ReplayQueue::of(
+        &index,
+        &key,
+        fields,
+        exhausted_policy(context),
+    ));
     if entry.failure_without_response().is_none() {
         // An error is reported to the request that gets it.
         drop(recorded_response(context, &entry, &ClientCapabilities::unrestricted()).await);
@@ -111,14 +117,15 @@ pub(crate) async fn serve_hit(
     let entry = &Arc::clone(claimed.entry());
     if let Some(failure) = entry.failure_without_response() {
         claimed.keep();
-        return Err(replay_failure(context, failure).await);
+        return Err(replay_failure(context, (failure, claimed.hit())).await);
     }
     let mut response = recorded_response(context, entry, client).await?;
     let early_leave = EarlyLeave::of_chunks(&context.session, entry);
     response.body_mut().count_early_leave(early_leave);
     claimed.keep();
-    context.session.counters().count(Outcome::Hit);
-    context.trace.set_outcome(AccessOutcome::Hit);
+    let hit = claimed.hit();
+    context.session.counters().count(Outcome::Hit(hit));
+    context.trace.set_outcome(AccessOutcome::of_hit(hit));
     Ok(response)
 }
 

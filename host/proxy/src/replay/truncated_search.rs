@@ -90,7 +90,8 @@ impl TruncatedSearch {
 
     fn try_candidates(&mut self, key: &Key) -> Result<(), PluginFailure> {
         let deriver = Arc::clone(&self.keys.deriver);
-        let mut next = deriver.index.next_with_truncated(key, &self.found);
+        let fields = deriver.fields()?;
+        let mut next = deriver.index.next_with_truncated(key, &self.found, fields);
         while let Some((candidate, first_left)) = self.candidates.last() {
             if next.is_some_and(|next| first_left.is_none_or(|left| next < left)) {
                 return Ok(());
@@ -108,7 +109,7 @@ impl TruncatedSearch {
             if let Some(found) = derived.found {
                 self.found.push(found);
                 self.exact.extend(is_exact.then_some(found));
-                next = deriver.index.next_with_truncated(key, &self.found);
+                next = deriver.index.next_with_truncated(key, &self.found, fields);
             }
         }
         Ok(())

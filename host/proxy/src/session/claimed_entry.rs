@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::entry::Entry;
+use super::hit::{FoundBy, Hit};
+use super::outcome::Outcome;
 
 /// An exchange that is claimed for one client. It counts as replayed while it is held, and for good
 /// once it is kept: if the client leaves or its request fails before that, another client gets it.
@@ -13,6 +15,7 @@ pub struct ClaimedEntry {
     /// The number of exchanges that were returned to where this one was found.
     returned: Option<Arc<AtomicUsize>>,
     is_kept: bool,
+    is_repeated: bool,
 }
 
 impl ClaimedEntry {
@@ -21,6 +24,31 @@ impl ClaimedEntry {
             entry: Arc::clone(entry),
             returned: None,
             is_kept: false,
+            is_repeated: false,
+        }
+    }
+
+    /// The same, which is replayed again because all exchanges of its key were replayed.
+    pub(super) fn repeated(entry: &Arc<Entry>) -> Self {
+        let mut claimed = Self::new(entry);
+        claimed.is_repeated = true;
+        claimed
+    }
+
+    /// The outcome of a conversation with it.
+    pub(crate) fn hit_of(claimed: Option<&Self>) -> Outcome {
+        Outcome::Hit(claimed.map_or_else(Hit::default, Self::hit))
+    }
+
+    /// How it was found.
+    pub(crate) fn hit(&self) -> Hit {
+        let found_by = match self.entry.request.truncated_at {
+            Some(_) => FoundBy::TruncatedRequest,
+            None => FoundBy::Key,
+        };
+        Hit {
+            found_by,
+            is_repeated: self.is_repeated,
         }
     }
 

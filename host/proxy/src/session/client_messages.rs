@@ -11,8 +11,8 @@ use super::miss_comparison::{ComparisonBudget, MAX_COMPARED};
 use ouli_codec::MessageView;
 use ouli_matching::key::{IdentityUse, Key, KeyedMessage};
 use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
-use ouli_message::Content;
 use ouli_message::stream::{MessageKind, Payload, Protocol, Side};
+use ouli_message::{Content, Fields};
 use ouli_plugin::{ConversationMessage, PluginFailure};
 
 /// The key of a message of the client, or of its violation of the protocol.
@@ -177,6 +177,8 @@ impl Index {
                 ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
                 request_line: line(&*view),
                 message: message.unwrap_or_else(|| end_of_conversation(&view)),
+                // The message of a conversation selects no response.
+                response: Fields::default(),
                 replayed: entry.is_used(),
             });
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::hit::Hit;
 use super::outcome::Outcome;
 use ouli_config::Defect;
 use ouli_redaction::FORGOTTEN_SECRETS;
@@ -18,6 +19,7 @@ const MAX_REASONS: usize = 64;
 #[derive(Debug, Default)]
 pub struct Counters {
     hits: AtomicU64,
+    repeated: AtomicU64,
     misses: AtomicU64,
     renamed: AtomicU64,
     recorded: AtomicU64,
@@ -36,6 +38,8 @@ pub struct ReasonCounts {
     pub defects: BTreeMap<Defect, BTreeMap<String, u64>>,
     /// Redacted secrets, by the id of the rule.
     pub redactions: BTreeMap<String, u64>,
+    /// Hits without an equal key, by what they were found by.
+    pub inexact: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -53,7 +57,7 @@ impl Counters {
             total.count(outcome.clone());
         }
         match outcome {
-            Outcome::Hit => self.hits.fetch_add(1, Ordering::Relaxed),
+            Outcome::Hit(hit) => self.count_hit(hit),
             Outcome::Miss => self.misses.fetch_add(1, Ordering::Relaxed),
             Outcome::Recorded => self.recorded.fetch_add(1, Ordering::Relaxed),
             Outcome::RecordedFailure => self.recorded_failures.fetch_add(1, Ordering::Relaxed),
@@ -61,6 +65,16 @@ impl Counters {
             Outcome::Refused { rule, .. } => self.add_defect(Defect::Secret, rule, 1),
             Outcome::Failed(defect, reason) => self.add_defect(defect, reason, 1),
         };
+    }
+
+    fn count_hit(&self, hit: Hit) -> u64 {
+        if let Some(name) = hit.found_by.name() {
+            self.add(|reasons| &mut reasons.inexact, name.to_owned(), 1);
+        }
+        if hit.is_repeated {
+            self.repeated.fetch_add(1, Ordering::Relaxed);
+        }
+        self.hits.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Counts a hit in which secrets stand for others.
@@ -91,6 +105,7 @@ impl Counters {
     pub(super) fn add_all(&self, others: &Self) {
         let sums = [
             (&self.hits, others.hits()),
+            (&self.repeated, others.repeated()),
             (&self.misses, others.misses()),
             (&self.renamed, others.renamed()),
             (&self.recorded, others.recorded()),
@@ -103,6 +118,7 @@ impl Counters {
         let reasons = others.reasons();
         add_each(&mut own.skipped, reasons.skipped);
         add_each(&mut own.redactions, reasons.redactions);
+        add_each(&mut own.inexact, reasons.inexact);
         for (defect, counts) in reasons.defects {
             add_each(own.defects.entry(defect).or_default(), counts);
         }
@@ -141,6 +157,11 @@ impl Counters {
     /// Requests answered from the cassette.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Hits that repeated the last exchange of a key.
+    pub fn repeated(&self) -> u64 {
+        self.repeated.load(Ordering::Relaxed)
     }
 
     /// Hits in which secrets stand for others.

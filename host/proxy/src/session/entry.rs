@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::session_memory::IndexReservation;
+use http::StatusCode;
 use ouli_cassette::{Place, RecordedExchange};
 use ouli_message::stream::{Message, Protocol, StreamContent};
 use ouli_message::{Exchange, Failure, Request, Response, Stream};
@@ -186,6 +187,22 @@ impl Entry {
     pub fn failure_without_response(&self) -> Option<Failure> {
         self.failure
             .filter(|failure| failure.cause.is_before_response())
+    }
+
+    /// True if it failed, or if the status asks for another attempt: with credentials, later, or
+    /// because the server failed.
+    pub(super) fn has_failed(&self) -> bool {
+        let status = self.response.status;
+        self.failure.is_some()
+            || status.is_server_error()
+            || matches!(
+                status,
+                StatusCode::UNAUTHORIZED
+                    | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                    | StatusCode::REQUEST_TIMEOUT
+                    | StatusCode::TOO_EARLY
+                    | StatusCode::TOO_MANY_REQUESTS
+            )
     }
 
     /// True if it was replayed in this run.

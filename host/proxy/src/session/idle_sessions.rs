@@ -160,7 +160,9 @@ mod tests {
 
     fn hit(sessions: &Sessions, name: &str) -> Arc<Session> {
         let session = sessions.get_or_create(name).unwrap();
-        session.counters().count(Outcome::Hit);
+        session
+            .counters()
+            .count(Outcome::Hit(crate::session::Hit::default()));
         session
     }
 

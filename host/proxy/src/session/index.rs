@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -15,13 +14,15 @@ use super::client_messages::ClientMessageKey;
 use super::derived_key::DerivedKey;
 use super::entry::Entry;
 use super::index_identity::Candidates;
+use super::key_group::{KeyGroup, Unused};
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
 use ouli_codec::identity::Identity;
-use ouli_matching::key::Key;
+use ouli_matching::key::{Key, Variant};
 use ouli_matching::miss::IdentityConflict;
+use ouli_message::Fields;
 use ouli_plugin::Plugins;
 
 /// What happens once all exchanges of a key were replayed.
@@ -30,7 +31,8 @@ pub enum ExhaustedPolicy {
     /// The last one is replayed again.
     #[default]
     Repeat,
-    /// The last one is replayed again, unless it failed: then the request is forwarded upstream.
+    /// The last one is replayed again, unless it failed or its status says that another attempt
+    /// may succeed.
     RepeatUnlessFailed,
     /// The request is a miss.
     Miss,
@@ -41,7 +43,7 @@ impl ExhaustedPolicy {
     pub(super) fn repeats(self, entry: &Entry) -> bool {
         match self {
             Self::Repeat => true,
-            Self::RepeatUnlessFailed => entry.failure.is_none(),
+            Self::RepeatUnlessFailed => !entry.has_failed(),
             Self::Miss => false,
         }
     }
@@ -71,7 +73,7 @@ pub struct Index {
     /// The keys of the first parts of recorded requests that were derived for a comparison.
     pub(super) part_keys: Mutex<HashMap<(u64, u64), u128>>,
     /// The keys of the edited exchanges that are not replayed, with their ordinals.
-    pub(super) refused: Arc<[(u64, Key)]>,
+    pub(super) refused: Arc<[(u64, DerivedKey)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[ClientMessageKey]>>>,
 }
@@ -79,7 +81,12 @@ pub struct Index {
 #[derive(Default)]
 pub(super) struct IndexState {
     pub(super) entries: Vec<(Arc<Entry>, Option<Key>)>,
-    groups: HashMap<u128, Group>,
+    /// The exchanges of each key, a group for each variant.
+    groups: HashMap<u128, Vec<KeyGroup>>,
+    /// What selected the response at each position; none if it suits every request.
+    variants: Vec<Option<Arc<Variant>>>,
+    /// The different ones among them.
+    known_variants: HashSet<Arc<Variant>>,
     /// The identities in the requests.
     pub(super) identities: HashSet<Identity>,
     /// Positions of requests with secrets.
@@ -90,15 +97,6 @@ pub(super) struct IndexState {
     /// The positions of whole resources that were recorded for a request with a condition or a
     /// range, by the key of the request without.
     pub(super) whole: HashMap<u128, Vec<usize>>,
-}
-
-/// The positions of the exchanges of one key, in recorded order.
-#[derive(Default)]
-struct Group {
-    positions: Vec<usize>,
-    /// Those before this one are claimed, except for those that were returned.
-    next: AtomicUsize,
-    returned: Arc<AtomicUsize>,
 }
 
 impl Index {
@@ -117,24 +115,29 @@ impl Index {
         index.add_unindexed(&index.session.entries_from(0));
         let refused = index.session.refused();
         let keys = index.derive_all(&refused).into_iter().zip(&refused);
-        let keys = keys.filter_map(|(derived, entry)| Some((entry.ordinal, derived?.key)));
+        let keys = keys.filter_map(|(derived, entry)| Some((entry.ordinal, derived?)));
         index.refused = keys.collect();
         index
     }
 
-    /// The next exchange for a key.
-    pub fn find(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
+    /// The next exchange for a key, whose response suits a request with these fields.
+    pub fn find(&self, key: &Key, live: &Fields, exhausted: ExhaustedPolicy) -> LookupResult {
         let state = self.state.read();
         if key.identities().is_empty() {
-            return state.take_next(key.hash(), exhausted);
+            return state.take_next(key.hash(), live, exhausted);
         }
-        let Some(group) = state.groups.get(&key.hash()) else {
+        let groups: Vec<_> = state.suitable(key.hash(), live).collect();
+        let Some(first) = groups.first() else {
             return LookupResult::NotFound;
         };
+        let (from, positions) = match groups.as_slice() {
+            [one] => (one.first_unclaimed(&state.entries), None),
+            _ => (0, Some(state.positions(key, live))),
+        };
         let candidates = Candidates {
-            positions: &group.positions,
-            from: group.first_unclaimed(&state.entries),
-            returned: Some(&group.returned),
+            positions: positions.as_deref().unwrap_or(first.positions()),
+            from,
+            returned: Some(first.returned()),
         };
         self.choose(&state, &candidates, key.identities(), exhausted)
     }
@@ -146,15 +149,20 @@ impl Index {
         keyed.find_map(|(entry, key)| Some((Arc::clone(entry), key.clone()?)))
     }
 
-    /// The exchanges of a key whose secrets are those of the request, in recorded order. An error
-    /// if there are none, but some with other secrets.
-    pub(super) fn entries_for_key(&self, key: &Key) -> Result<Vec<Arc<Entry>>, IdentityConflict> {
+    /// The exchanges of a key whose responses suit a request with these fields and whose secrets
+    /// are those of the request, in recorded order. An error if there are none, but some with other
+    /// secrets.
+    pub(super) fn entries_for_key(
+        &self,
+        key: &Key,
+        live: &Fields,
+    ) -> Result<Vec<Arc<Entry>>, IdentityConflict> {
         let state = self.state.read();
         let mut conflict = None;
         let mut found = Vec::new();
-        for position in state.positions(key) {
-            match self.identity_conflict(&state, *position, key.identities()) {
-                None => found.push(Arc::clone(&state.entries[*position].0)),
+        for position in state.positions(key, live) {
+            match self.identity_conflict(&state, position, key.identities()) {
+                None => found.push(Arc::clone(&state.entries[position].0)),
                 Some(other) => {
                     conflict.get_or_insert(other);
                 }
@@ -167,38 +175,17 @@ impl Index {
     }
 }
 
-impl Group {
-    /// The first place that may not be claimed.
-    fn first_unclaimed(&self, entries: &[(Arc<Entry>, Option<Key>)]) -> usize {
-        if self.returned.load(Ordering::Relaxed) > 0 {
-            return 0;
-        }
-        let from = self.next.load(Ordering::Relaxed);
-        let rest = self.positions.get(from..).unwrap_or_default().iter();
-        let claimed = rest.take_while(|position| entries[**position].0.is_used());
-        let from = from + claimed.count();
-        self.next.fetch_max(from, Ordering::Relaxed);
-        from
-    }
-}
-
 impl IndexState {
     /// The same keys for the exchanges of another run, which are at the same positions.
     pub(super) fn with_entries(&self, entries: Vec<Arc<Entry>>) -> Self {
         let keys = self.entries.iter().map(|(_, key)| key.clone());
-        let groups = self.groups.iter().map(|(hash, group)| {
-            let positions = group.positions.clone();
-            (
-                *hash,
-                Group {
-                    positions,
-                    ..Group::default()
-                },
-            )
-        });
+        let groups = self.groups.iter();
+        let groups = groups.map(|(hash, groups)| (*hash, KeyGroup::rewound(groups)));
         Self {
             entries: entries.into_iter().zip(keys).collect(),
             groups: groups.collect(),
+            variants: self.variants.clone(),
+            known_variants: self.known_variants.clone(),
             identities: self.identities.clone(),
             with_secrets: self.with_secrets.clone(),
             largest_with_secrets: self.largest_with_secrets,
@@ -207,22 +194,39 @@ impl IndexState {
         }
     }
 
-    /// The positions of the exchanges of a key.
-    pub(super) fn positions(&self, key: &Key) -> &[usize] {
-        let group = self.groups.get(&key.hash());
-        group.map_or(&[], |group| &group.positions)
+    /// The exchanges of a key whose responses suit a request with these fields.
+    fn suitable<'a>(&'a self, key: u128, live: &'a Fields) -> impl Iterator<Item = &'a KeyGroup> {
+        let groups = self.groups.get(&key).into_iter().flatten();
+        groups.filter(|group| group.suits(live))
+    }
+
+    /// Their positions, in recorded order.
+    pub(super) fn positions(&self, key: &Key, live: &Fields) -> Vec<usize> {
+        let groups = self.suitable(key.hash(), live);
+        let mut positions: Vec<_> = groups.flat_map(KeyGroup::positions).copied().collect();
+        positions.sort_unstable();
+        positions
+    }
+
+    /// True if the response at a position suits a request with these fields.
+    pub(super) fn suits(&self, position: usize, live: &Fields) -> bool {
+        let variant = self.variants[position].as_ref();
+        variant.is_none_or(|variant| variant.suits(live))
     }
 
     /// Adds an exchange with its key, at the next position.
     pub(super) fn add(&mut self, entry: Arc<Entry>, derived: Option<DerivedKey>) {
         let position = self.entries.len();
+        let variant = derived.as_ref().map(|it| &it.variant);
+        let variant = variant.and_then(|variant| self.shared_variant(variant));
+        self.variants.push(variant.clone());
         if let Some(derived) = &derived
             && !self
                 .truncated
                 .add(&entry, derived.truncated.as_ref(), position)
         {
-            let group = self.groups.entry(derived.key.hash()).or_default();
-            group.positions.push(position);
+            let groups = self.groups.entry(derived.key.hash()).or_default();
+            KeyGroup::add(groups, variant, position);
             if let Some(whole) = derived.whole {
                 self.whole.entry(whole).or_default().push(position);
             }
@@ -239,43 +243,56 @@ impl IndexState {
             .push((entry, derived.map(|derived| derived.key)));
     }
 
-    fn take_next(&self, hash: u128, exhausted: ExhaustedPolicy) -> LookupResult {
-        let Some(group) = self.groups.get(&hash) else {
-            return LookupResult::NotFound;
-        };
-        let first = group.next.load(Ordering::Relaxed);
-        let has_returned = group.returned.load(Ordering::Relaxed) > 0;
-        let from = if has_returned { 0 } else { first };
-        for (place, position) in group.positions.iter().enumerate().skip(from) {
-            let (entry, _) = &self.entries[*position];
-            if !entry.claim_first() {
-                continue;
-            }
-            if place < first {
-                let one_less = |count: usize| count.checked_sub(1);
-                let relaxed = Ordering::Relaxed;
-                // The one that returned it may not have counted it yet.
-                let _ = group.returned.fetch_update(relaxed, relaxed, one_less);
-            }
-            group.next.fetch_max(place + 1, Ordering::Relaxed);
-            return LookupResult::Hit(ClaimedEntry::of_list(entry, &group.returned));
+    /// Most responses of a session were selected by the same.
+    fn shared_variant(&mut self, variant: &Variant) -> Option<Arc<Variant>> {
+        if variant.is_any() {
+            return None;
         }
-        self.repeat_last(&group.positions, exhausted)
+        if let Some(known) = self.known_variants.get(variant) {
+            return Some(Arc::clone(known));
+        }
+        let variant = Arc::new(variant.clone());
+        self.known_variants.insert(Arc::clone(&variant));
+        Some(variant)
     }
 
+    fn take_next(&self, key: u128, live: &Fields, exhausted: ExhaustedPolicy) -> LookupResult {
+        loop {
+            let (mut next, mut last, mut count) = (None, None, 0);
+            for group in self.suitable(key, live) {
+                if let Some(unused) = group.next_unused(&self.entries) {
+                    let is_earlier = |(known, _): &(Unused, _)| unused.position < known.position;
+                    if next.as_ref().is_none_or(is_earlier) {
+                        next = Some((unused, group));
+                    }
+                }
+                last = last.max(group.positions().last());
+                count += group.positions().len();
+            }
+            let Some((unused, group)) = next else {
+                let repeat = |last: &usize| self.repeat_last(*last, count, exhausted);
+                return last.map_or(LookupResult::NotFound, repeat);
+            };
+            // Another request may have taken it meanwhile.
+            if let Some(claimed) = group.claim(unused, &self.entries[unused.position].0) {
+                return LookupResult::Hit(claimed);
+            }
+        }
+    }
+
+    /// Repeats the exchange at this position, the last one of `count`.
     pub(super) fn repeat_last(
         &self,
-        positions: &[usize],
+        last: usize,
+        count: usize,
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
-        let last = positions.last().map(|position| &self.entries[*position].0);
-        match last.filter(|last| exhausted.repeats(last)) {
-            Some(last) => {
-                last.count_replay();
-                LookupResult::Hit(ClaimedEntry::new(last))
-            }
-            None => LookupResult::Exhausted(positions.len()),
+        let (last, _) = &self.entries[last];
+        if !exhausted.repeats(last) {
+            return LookupResult::Exhausted(count);
         }
+        last.count_replay();
+        LookupResult::Hit(ClaimedEntry::repeated(last))
     }
 }
 

@@ -113,14 +113,17 @@ impl Index {
     fn derive(&self, entry: &Arc<Entry>) -> Result<DerivedKey, String> {
         let view = self.request_view(entry)?;
         let secrets = self.session.secrets();
-        let keyed = self.plugins.key(&view, secrets);
-        let keyed = keyed.map_err(|error| error.to_string())?;
+        let keyed = self
+            .plugins
+            .recorded_key(&view, secrets, &entry.response.fields);
+        let (keyed, variant) = keyed.map_err(|error| error.to_string())?;
         self.session.count_failed_matcher(&keyed);
         let key = keyed.key;
         Ok(DerivedKey {
             whole: self.whole_key(entry)?,
             truncated: self.truncated_identity(&entry.request, key.hash())?,
             key,
+            variant,
         })
     }
 }

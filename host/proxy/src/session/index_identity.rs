@@ -173,7 +173,7 @@ impl Chooser<'_> {
                     entry.count_replay();
                     let other = self.other_fit(bindings, &fit, place);
                     self.accept(bindings, &fit, other, entry);
-                    return LookupResult::Hit(ClaimedEntry::new(entry));
+                    return LookupResult::Hit(ClaimedEntry::repeated(entry));
                 }
                 Ok(_) => return LookupResult::Exhausted(self.fitting(bindings)),
                 // The first one in the order of the recording is reported.

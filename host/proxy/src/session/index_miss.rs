@@ -31,7 +31,9 @@ impl Index {
             candidates.extend(self.candidate(entry, key, &mut budget));
         }
         let mut refused = self.refused.iter();
-        let edited = refused.find(|(_, refused)| refused.hash() == key.hash());
+        let live = message.view.fields();
+        let edited = refused
+            .find(|(_, refused)| refused.key.hash() == key.hash() && refused.variant.suits(live));
         let cause = match (edited, exhausted) {
             (Some((exchange, _)), _) => Cause::Edited {
                 exchange: *exchange,
@@ -95,6 +97,7 @@ impl Index {
             ordinal: usize::try_from(entry.ordinal).unwrap_or(usize::MAX),
             request_line: request_line(&*view),
             message: self.plugins.keyed_request(&view, secrets).ok()?,
+            response: entry.response.fields.clone(),
             replayed: entry.is_used(),
         })
     }

@@ -9,14 +9,22 @@ use super::entry::Entry;
 use super::index::Index;
 use super::plain_request::plain_request;
 use ouli_matching::key::Key;
+use ouli_message::Fields;
 
 impl Index {
-    /// The exchange with the whole resource for a key of a request for it: the next one that was
-    /// not replayed, or else the last one. With `must_succeed` its status is 200.
-    pub(crate) fn find_whole(&self, key: &Key, must_succeed: bool) -> Option<Arc<Entry>> {
+    /// The exchange with the whole resource for the key and the fields of a request for it: the
+    /// next one that was not replayed, or else the last one. With `must_succeed` its status is 200.
+    pub(crate) fn find_whole(
+        &self,
+        key: &Key,
+        live: &Fields,
+        must_succeed: bool,
+    ) -> Option<Arc<Entry>> {
         let state = self.state.read();
         let others = state.whole.get(&key.hash()).into_iter().flatten();
-        let mut positions: Vec<_> = others.chain(state.positions(key)).copied().collect();
+        let others = others.filter(|position| state.suits(**position, live));
+        let mut positions: Vec<_> = others.copied().collect();
+        positions.extend(state.positions(key, live));
         positions.sort_unstable();
         let identities = key.identities();
         positions.retain(|it| self.identity_conflict(&state, *it, identities).is_none());

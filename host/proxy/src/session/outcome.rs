@@ -1,12 +1,13 @@
 //! The outcome of a request.
 
+use super::hit::Hit;
 use ouli_config::Defect;
 
 /// The outcome of a request. The reasons are texts for logs and reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Answered from the cassette.
-    Hit,
+    Hit(Hit),
     /// Not found in the cassette.
     Miss,
     /// Answered by the upstream and recorded.

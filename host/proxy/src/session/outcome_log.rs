@@ -67,6 +67,6 @@ fn log(session: &Session, outcome: &Outcome) {
                 tracing::warn!(%session, "recording again; {count} exchanges were not recorded");
             }
         }
-        Outcome::Hit | Outcome::Miss => {}
+        Outcome::Hit(_) | Outcome::Miss => {}
     }
 }

@@ -8,6 +8,7 @@ use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index};
 use ouli_matching::key::Key;
 use ouli_matching::miss::IdentityConflict;
+use ouli_message::Fields;
 
 /// The exchanges of one key, in recorded order.
 pub(crate) struct ReplayQueue {
@@ -16,14 +17,15 @@ pub(crate) struct ReplayQueue {
 }
 
 impl ReplayQueue {
-    /// The queue of a key; `None` if nothing is recorded under it. An error if only exchanges with
-    /// other secrets are.
+    /// The queue for the key and the fields of a request; `None` if nothing is recorded for it. An
+    /// error if only exchanges with other secrets are.
     pub(crate) fn of(
         index: &Index,
         key: &Key,
+        live: &Fields,
         exhausted: ExhaustedPolicy,
     ) -> Result<Option<Self>, IdentityConflict> {
-        let entries = index.entries_for_key(key)?;
+        let entries = index.entries_for_key(key, live)?;
         Ok((!entries.is_empty()).then_some(Self { entries, exhausted }))
     }
 
@@ -39,12 +41,15 @@ impl ReplayQueue {
             .entries
             .iter()
             .find(|entry| !entry.is_used() && fits(entry) && entry.claim_first());
-        let found = unused.or_else(|| {
+        unused.map(ClaimedEntry::new).or_else(|| {
             let mut latest_first = self.entries.iter().rev();
-            let repeated = latest_first.find(|entry| self.exhausted.repeats(entry) && fits(entry));
-            repeated.inspect(|entry| entry.count_replay())
-        });
-        found.map(ClaimedEntry::new)
+            // A failed one must not hide behind one that did not fail before it.
+            let last = latest_first.find(|entry| fits(entry))?;
+            self.exhausted.repeats(last).then(|| {
+                last.count_replay();
+                ClaimedEntry::repeated(last)
+            })
+        })
     }
 }
 

@@ -194,11 +194,14 @@ mod tests {
     #[test]
     fn counters_start_anew_and_the_total_goes_on() {
         let first = Session::new("x".into(), Secrets::default(), Arc::default());
-        first.counters().count(crate::session::Outcome::Hit);
+        first
+            .counters()
+            .count(crate::session::Outcome::Hit(crate::session::Hit::default()));
         let next = first.next_run().unwrap();
         // A request in flight is counted in its own run.
         first.counters().count(crate::session::Outcome::Miss);
-        next.counters().count(crate::session::Outcome::Hit);
+        next.counters()
+            .count(crate::session::Outcome::Hit(crate::session::Hit::default()));
         assert_eq!((next.counters().hits(), next.counters().misses()), (1, 0));
         assert_eq!((first.counters().hits(), first.counters().misses()), (1, 1));
         let total = next.total_counters();

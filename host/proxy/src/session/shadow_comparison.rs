@@ -13,7 +13,7 @@ use super::registry::Sessions;
 use super::session_state::Session;
 use ouli_cassette::ChangePolicy;
 use ouli_codec::MessageView;
-use ouli_matching::key::{DescribedPart, Key};
+use ouli_matching::key::{DescribedPart, Key, Variant};
 use ouli_message::{Exchange, Fields, Request};
 use ouli_plugin::{Decision, PluginFailure, Plugins};
 use ouli_redaction::Secrets;
@@ -191,11 +191,12 @@ impl Corpus {
         let request = Arc::new(Request::clone(&exchange.request));
         let endpoint: Arc<str> = exchange.endpoint.as_str().into();
         let view = plugins.view(endpoint, Arc::clone(session), request, Arc::clone(&secrets))?;
-        let key = plugins.key(&view, &secrets)?.key;
+        let (key, variant) = plugins.recorded_key(&view, &secrets, &exchange.response.fields)?;
         let redacted = plugins.redact(exchange.clone(), session, &secrets)?;
         let decision = plugins.decide(&redacted.exchange, session, &secrets)?;
         Ok(Evaluation {
-            key,
+            key: key.key,
+            variant,
             request_view: view,
             secrets,
             exchange: redacted.exchange,
@@ -206,6 +207,8 @@ impl Corpus {
 
 struct Evaluation {
     key: Key,
+    /// What selected the response.
+    variant: Variant,
     request_view: Arc<dyn MessageView>,
     secrets: Arc<Secrets>,
     exchange: Exchange,
@@ -228,6 +231,10 @@ impl Comparison {
         (new, after): (&Plugins, &Evaluation),
         label: impl Fn() -> String,
     ) {
+        if before.key == after.key && before.variant != after.variant {
+            self.keys
+                .add(|| format!("{}: other headers select the response", label()));
+        }
         if before.key != after.key {
             self.keys.add(|| {
                 let (before, after) = (before.describe(old), after.describe(new));

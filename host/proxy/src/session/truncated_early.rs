@@ -11,6 +11,7 @@ use super::miss_comparison::MAX_COMPARED;
 use super::truncated_index::TruncatedKey;
 use super::truncated_request;
 use ouli_matching::key::{Key, PartDigest};
+use ouli_message::Fields;
 
 /// The parts of a key that do not depend on the body.
 const HEAD_PARTS: [&str; 5] = ["endpoint", "method", "authority", "path", "query"];
@@ -25,6 +26,8 @@ pub(crate) struct EarlyPart<'a> {
     pub(crate) tried: u64,
     /// The part, without its content codings.
     pub(crate) body: &'a [u8],
+    /// The fields of the request, redacted.
+    pub(crate) fields: &'a Fields,
 }
 
 /// The exchange for a request of which only a part has arrived, as far as it is known without the
@@ -48,9 +51,10 @@ impl Index {
         let state = self.state.read();
         let matching = part.found.iter();
         let matching = matching.flat_map(|key| state.truncated.positions(*key));
+        let suits = |position: usize| state.suits(position, part.fields);
         let unused = matching
             .copied()
-            .filter(|position| is_unused(&state, *position));
+            .filter(|position| is_unused(&state, *position) && suits(*position));
         let next = unused.min();
         let longest = part.found.last().map(|key| state.truncated.positions(*key));
         let longest = longest.and_then(<[usize]>::first);
@@ -58,7 +62,8 @@ impl Index {
         let mut others = Vec::new();
         for position in 0..next.unwrap_or(state.entries.len()) {
             let (entry, key) = &state.entries[position];
-            if !is_longer(entry, part) || has_other_head(key.as_ref(), longest) {
+            let is_candidate = is_longer(entry, part) && suits(position);
+            if !is_candidate || has_other_head(key.as_ref(), longest) {
                 continue;
             }
             let recorded = state.truncated.beginning(position, entry);
@@ -79,10 +84,11 @@ impl Index {
         &self,
         found: &[TruncatedKey],
         next: Option<usize>,
+        live: &Fields,
         exhausted: ExhaustedPolicy,
     ) -> Option<LookupResult> {
         let Some(next) = next else {
-            return Some(self.find_with_truncated(None, found, exhausted));
+            return Some(self.find_with_truncated(None, found, live, exhausted));
         };
         let entry = Arc::clone(&self.state.read().entries[next].0);
         let is_claimed = entry.claim_first();

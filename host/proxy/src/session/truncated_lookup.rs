@@ -7,17 +7,20 @@ use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::index_identity::Candidates;
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
 use ouli_matching::key::{IdentityUse, Key};
+use ouli_message::Fields;
 
 impl Index {
-    /// The next exchange for a key, or for one of the keys of the first parts of a request.
+    /// The next exchange for a key, or for one of the keys of the first parts of a request, whose
+    /// response suits a request with these fields.
     pub(crate) fn find_with_truncated(
         &self,
         key: Option<&Key>,
         truncated: &[TruncatedKey],
+        live: &Fields,
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
         let identities = key.map_or(&[][..], Key::identities);
-        self.find_among((key, identities), truncated, exhausted)
+        self.find_among((key, identities), truncated, live, exhausted)
     }
 
     /// The same for a request with these identities.
@@ -25,12 +28,11 @@ impl Index {
         &self,
         (key, identities): (Option<&Key>, &[IdentityUse]),
         truncated: &[TruncatedKey],
+        live: &Fields,
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
         let state = self.state.read();
-        let whole = key.map_or(&[][..], |key| state.positions(key));
-        let parts = truncated.iter().map(|key| state.truncated.positions(*key));
-        let mut positions: Vec<_> = parts.chain([whole]).flatten().copied().collect();
+        let mut positions = state.with_truncated(key, truncated, live);
         positions.sort_unstable();
         if identities.is_empty() {
             return take_next(&state, &positions, exhausted);
@@ -44,8 +46,13 @@ impl Index {
     }
 
     /// The next exchange for one of these keys that was not replayed yet.
-    pub(crate) fn find_next(&self, key: &Key, truncated: &[TruncatedKey]) -> Option<ClaimedEntry> {
-        match self.find_with_truncated(Some(key), truncated, ExhaustedPolicy::Miss) {
+    pub(crate) fn find_next(
+        &self,
+        key: &Key,
+        truncated: &[TruncatedKey],
+        live: &Fields,
+    ) -> Option<ClaimedEntry> {
+        match self.find_with_truncated(Some(key), truncated, live, ExhaustedPolicy::Miss) {
             LookupResult::Hit(claimed) => Some(claimed),
             LookupResult::Exhausted(_)
             | LookupResult::NotFound
@@ -53,11 +60,16 @@ impl Index {
         }
     }
 
-    /// The next exchange whose upstream responded without the body of the request, for the key of a
-    /// request without its body.
-    pub(crate) fn find_refused_body(&self, key: &Key, exhausted: ExhaustedPolicy) -> LookupResult {
+    /// The next exchange whose upstream responded without the body of the request, for the key and
+    /// the fields of a request without its body.
+    pub(crate) fn find_refused_body(
+        &self,
+        key: &Key,
+        live: &Fields,
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
         let identities = (None, key.identities());
-        self.find_among(identities, &[(0, key.hash())], exhausted)
+        self.find_among(identities, &[(0, key.hash())], live, exhausted)
     }
 
     /// True if a request with this method is recorded with its body, or with a part of it.
@@ -90,12 +102,12 @@ impl Index {
         &self,
         key: &Key,
         truncated: &[TruncatedKey],
+        live: &Fields,
     ) -> Option<usize> {
         let state = self.state.read();
-        let parts = truncated.iter().map(|key| state.truncated.positions(*key));
-        let positions = parts.chain([state.positions(key)]).flatten().copied();
+        let positions = state.with_truncated(Some(key), truncated, live);
         let is_unused = |position: &usize| !state.entries[*position].0.is_used();
-        positions.filter(is_unused).min()
+        positions.into_iter().filter(is_unused).min()
     }
 
     /// The lengths after which a request can be answered before its end.
@@ -108,9 +120,29 @@ impl Index {
         self.state.read().truncated.has_exact(length, digest)
     }
 
-    /// True if a recorded request was truncated after a part with this key.
-    pub(crate) fn has_truncated(&self, key: TruncatedKey) -> bool {
-        !self.state.read().truncated.positions(key).is_empty()
+    /// True if a recorded request was truncated after a part with this key, and its response suits
+    /// a request with these fields.
+    pub(crate) fn has_truncated(&self, key: TruncatedKey, live: &Fields) -> bool {
+        let state = self.state.read();
+        let mut positions = state.truncated.positions(key).iter();
+        positions.any(|position| state.suits(*position, live))
+    }
+}
+
+impl IndexState {
+    /// The positions for a key and for the keys of first parts, of responses that suit a request
+    /// with these fields.
+    fn with_truncated(
+        &self,
+        key: Option<&Key>,
+        truncated: &[TruncatedKey],
+        live: &Fields,
+    ) -> Vec<usize> {
+        let parts = truncated.iter().map(|key| self.truncated.positions(*key));
+        let parts = parts.flatten().copied();
+        let whole = key.map_or_else(Vec::new, |key| self.positions(key, live));
+        let suitable = parts.filter(|position| self.suits(*position, live));
+        suitable.chain(whole).collect()
     }
 }
 
@@ -119,7 +151,9 @@ fn take_next(state: &IndexState, positions: &[usize], exhausted: ExhaustedPolicy
     let mut entries = positions.iter().map(|position| &state.entries[*position].0);
     match entries.find(|entry| entry.claim_first()) {
         Some(entry) => LookupResult::Hit(ClaimedEntry::new(entry)),
-        None if positions.is_empty() => LookupResult::NotFound,
-        None => state.repeat_last(positions, exhausted),
+        None => match positions.last() {
+            Some(last) => state.repeat_last(*last, positions.len(), exhausted),
+            None => LookupResult::NotFound,
+        },
     }
 }

@@ -21,6 +21,10 @@ pub struct SessionReport {
     pub failures: Vec<Failure>,
     /// Requests answered from the cassette.
     pub hits: u64,
+    /// Those of them that repeated the last recorded response to a request.
+    pub repeated: u64,
+    /// Those of them without an equal key, by what they were found by.
+    pub inexact: BTreeMap<String, u64>,
     /// Hits in which secrets of the client stand for recorded ones.
     pub renamed: u64,
     /// Requests not found in the cassette.
@@ -151,6 +155,7 @@ impl SessionReport {
             skipped,
             defects,
             redactions,
+            inexact,
         } = counters.reasons();
         let mut defects = named(defects);
         if let Some(reason) = session.incomplete() {
@@ -162,6 +167,8 @@ impl SessionReport {
             passed: true,
             failures: Vec::new(),
             hits: counters.hits(),
+            repeated: counters.repeated(),
+            inexact,
             renamed: counters.renamed(),
             misses: counters.misses(),
             recorded: counters.recorded(),
@@ -205,6 +212,7 @@ impl SessionReport {
                 let reason = format!("exchanges {} of the cassette", ordinals.join(", "));
                 (self.edited.len() as u64, reason)
             }
+            Defect::Repeat => (self.repeated, REPEATED.to_owned()),
             Defect::Unused => (
                 self.unused.len() as u64,
                 "recorded, not requested".to_owned(),
@@ -236,6 +244,9 @@ impl SessionReport {
         withhold_counts(&mut self.defects, &is_secret);
     }
 }
+
+/// What became of a request that counts as repeated.
+pub(super) const REPEATED: &str = "the last recorded response again, see on_exhausted";
 
 fn is_secret(guard: &Guard, known: &Secrets, text: &str) -> bool {
     !Guard::is_builtin(text) && guard.scan(text.as_bytes(), known).is_err()

@@ -97,6 +97,7 @@ fn label(defect: Defect) -> &'static str {
         Defect::Incomplete => "INCOMPLETE",
         Defect::Edited => "EDITED",
         Defect::Unused => "UNUSED",
+        Defect::Repeat => "REPEATED",
         Defect::Unfinished => "UNFINISHED",
         Defect::Assumed => "ASSUMED",
         Defect::NoRequests => "REQUESTS",

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-use super::verdict::{SessionReport, Verdict};
+use super::verdict::{REPEATED, SessionReport, Verdict};
 use super::verdict_failure::{DefectCounts, Failure, note};
+use ouli_config::Defect;
 use ouli_message::printable::printable_start;
 
 /// Maximum number of unused exchanges in the summary.
@@ -79,6 +80,13 @@ impl SessionReport {
         )?;
         if self.recorded_failures > 0 {
             write!(text, "\n  recorded as failed: {}", self.recorded_failures)?;
+        }
+        let repeat = Defect::Repeat.name();
+        if self.repeated > 0 && self.failures.iter().all(|it| it.kind != repeat) {
+            write!(text, "\n  {}", note(repeat, self.repeated, REPEATED))?;
+        }
+        for (found_by, count) in &self.inexact {
+            write!(text, "\n  found without an equal key: {count} ({found_by})")?;
         }
         for (reason, count) in &self.skipped {
             write!(text, "\n  {}", cut(&note("skipped", *count, reason)))?;

@@ -18,6 +18,7 @@ pub enum Part {
     Query { except: Vec<String> },
     Header(String),
     Headers { except: Vec<String> },
+    Vary { except: Vec<String> },
     Body { except: Vec<String> },
     Custom { name: String, value: Vec<u8> },
 }
@@ -35,6 +36,14 @@ impl Part {
     #[must_use]
     pub fn headers(except: &[&str]) -> Self {
         Self::Headers {
+            except: owned(except),
+        }
+    }
+
+    /// What selected the recorded response, except these headers.
+    #[must_use]
+    pub fn vary(except: &[&str]) -> Self {
+        Self::Vary {
             except: owned(except),
         }
     }
@@ -66,6 +75,7 @@ impl fmt::Display for Part {
             Self::Path => ("path", &[]),
             Self::Query { except } => ("query", except),
             Self::Headers { except } => ("headers", except),
+            Self::Vary { except } => ("vary", except),
             Self::Body { except } => ("body", except),
             Self::Header(name) => return write!(out, "header {name}"),
             Self::Custom { name, value } => {
@@ -191,6 +201,10 @@ impl Key {
         self.add(Part::headers(except));
     }
 
+    pub(crate) fn vary(&self, except: &[&str]) {
+        self.add(Part::vary(except));
+    }
+
     pub(crate) fn body(&self, except: &[&str]) {
         self.add(Part::body(except));
     }
@@ -231,6 +245,7 @@ mod tests {
         fn prepare(key: &Key) -> Answer {
             key.method();
             key.query(&["a", "b*"]);
+            key.vary(&["x-*"]);
             key.part("version", "1");
             key.ask();
             Ok(())
@@ -259,6 +274,7 @@ mod tests {
         let declared = [
             Part::Method,
             Part::query(&["a", "b*"]),
+            Part::vary(&["x-*"]),
             Part::custom("version", "1"),
         ];
         assert_eq!(key.declared(), declared);
@@ -270,7 +286,7 @@ mod tests {
         );
         assert_eq!(
             key.to_string(),
-            "method, query except a b*, version = 1; kind = x"
+            "method, query except a b*, vary except x-*, version = 1; kind = x"
         );
     }
 

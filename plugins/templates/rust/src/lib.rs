@@ -9,6 +9,7 @@ impl Matcher for Plugin {
         key.method();
         key.path();
         key.query(&[]);
+        key.vary(&["user-agent"]);
         key.body(&["/nonce"]);
         key.ask();
         Ok(())
@@ -36,7 +37,7 @@ mod tests {
         let key = identify::<Plugin>(&request).unwrap();
         assert_eq!(
             key.to_string(),
-            "method, path, query, body except /nonce; tenant = acme"
+            "method, path, query, vary except user-agent, body except /nonce; tenant = acme"
         );
     }
 }
