@@ -227,7 +227,7 @@ fn a_second_signal_exits_at_once() {
     until("the first signal to be taken", || {
         process.stderr().contains("second signal").then_some(())
     });
-    process.signal("TERM");
+    process.stop_again("TERM");
     let ended = process.ended();
     assert_eq!(ended.status, Some(1), "{}", ended.stderr);
 }

@@ -263,3 +263,25 @@ fn a_compilation_within_its_limits_follows_one_that_was_ended() {
     }
     assert_eq!(process.stop().status, Some(0));
 }
+
+#[test]
+fn a_start_without_a_cache_says_so_once_and_what_to_do() {
+    let folder = Folder::new();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let file = format!("XDG_CACHE_HOME={}", file.display());
+    for (starter, reason) in [
+        (
+            &["env", "-u", "HOME", "-u", "XDG_CACHE_HOME"][..],
+            "HOME is not set; set HOME, or XDG_CACHE_HOME",
+        ),
+        (&["env", &file], "set XDG_CACHE_HOME to a folder that is"),
+    ] {
+        let arguments = ["replay", "--listen", "127.0.0.1:0"];
+        let mut process = program(&folder, &arguments).under(starter).start();
+        process.address();
+        let log = process.stop().stderr;
+        assert_eq!(log.matches("are not cached").count(), 1, "{log}");
+        assert!(log.contains(reason), "{log}");
+    }
+}

@@ -113,6 +113,8 @@ mod tidy;
 mod tls;
 /// Trailer fields, announced or not.
 mod trailers;
+/// Standard error and standard output that nobody reads.
+mod unread_output;
 /// Cassettes with what cannot be sent.
 mod unsendable;
 /// Upgrades to protocols other than WebSocket.

@@ -86,6 +86,41 @@ fn every_file_that_is_read_at_the_start_must_be_a_regular_file() {
 }
 
 #[test]
+fn a_plugin_that_nobody_named_and_that_is_no_file_is_skipped() {
+    let folder = Folder::new();
+    let at = |name: &str| folder.plugins().join(name);
+    for (kind, _) in SPECIAL {
+        put(kind, &at(&format!("{kind}.wasm")));
+    }
+    std::os::unix::net::UnixListener::bind(at("socket.wasm")).unwrap();
+    symlink("nowhere", at("dangling.wasm")).unwrap();
+    folder.write_config("plugins = \"plugins\"");
+    let mut process = program(&folder, &["replay", "--listen", ANY]).start();
+    process.address();
+    let log = process.stop().stderr;
+    for (name, word) in SPECIAL.into_iter().chain([
+        ("socket", "a socket"),
+        ("dangling", "a link to a file that does not exist"),
+    ]) {
+        let skipped = format!("{name}.wasm in the plugins folder is skipped: it cannot be read");
+        let mut lines = log.lines();
+        let is_told = lines.any(|line| line.contains(&skipped) && line.contains(word));
+        assert!(is_told, "{name}: {log}");
+    }
+}
+
+#[test]
+fn a_dangling_link_that_the_configuration_names_is_an_error() {
+    let folder = Folder::new();
+    symlink("nowhere", folder.plugins().join("own.wasm")).unwrap();
+    folder.write_config("plugins = \"plugins\"\n[[plugin]]\nfile = \"own.wasm\"");
+    let ended = program(&folder, &["replay", "--listen", ANY]).run();
+    assert_eq!(ended.status, Some(2), "{}", ended.stderr);
+    let reason = "own.wasm: cannot be read: it is a link to a file that does not exist";
+    assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+}
+
+#[test]
 fn a_reload_and_a_stop_wait_for_no_fifo() {
     for (kind, word) in SPECIAL {
         let folder = Folder::new();

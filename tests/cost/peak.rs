@@ -89,6 +89,60 @@ fn shapes() -> Vec<Shape> {
     ]
 }
 
+/// Texts that are secrets, or begin like secrets.
+fn secrets() -> Vec<Shape> {
+    let texts = [
+        ("private keys", "-----BEGIN PRIVATE KEY-----"),
+        ("lines of private keys", "-----BEGIN PRIVATE KEY-----\n"),
+        ("keys", "sk-"),
+        ("keys of a length", "sk-aaaaaaaaaaaaaaaaaaaaa0 "),
+        ("github tokens", "ghp_"),
+        ("jwt", "eyJ"),
+        ("jwt dots", "eyJaaaaaaaa."),
+        ("short tokens", "pat_abcdefgh "),
+        ("bearer", "Bearer "),
+        ("bearer tokens", "Bearer abcdefghijklmnop0 "),
+        ("escapes of a key", "sk-a\u{7f}"),
+    ];
+    let mut shapes: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (*name, "text/plain", repeat(text)(SIZE)))
+        .collect();
+    // In a string of JSON, with escapes and without.
+    let quoted = texts[..3].iter().map(|(name, text)| {
+        let json = serde_json::to_vec(&text.repeat(SIZE / text.len())).unwrap();
+        (*name, JSON, json)
+    });
+    shapes.extend(quoted);
+    shapes.extend([
+        (
+            "members",
+            JSON,
+            within("{\"password\":1", ",\"password\":1", "}")(SIZE),
+        ),
+        (
+            "known secrets",
+            "text/plain",
+            within("{\"password\":\"q!w@e#r\"}\n", "q!w@e#r ", "")(SIZE),
+        ),
+        (
+            "loose members",
+            "text/plain",
+            repeat("\"password\":\"ab\" ")(SIZE),
+        ),
+        ("pairs", "text/plain", repeat("&password=ab")(SIZE)),
+        ("userinfo", "text/plain", repeat("x://u:pw@h ")(SIZE)),
+    ]);
+    shapes
+}
+
+#[test]
+fn redacting_takes_a_few_bytes_for_each_byte_of_a_secret() {
+    assert_peaks(&secrets(), MOST, |content_type, body| {
+        assert!(record(content_type, body) > 0);
+    });
+}
+
 #[test]
 fn recording_takes_a_few_bytes_for_each_byte_of_a_body() {
     assert_peaks(&shapes(), MOST, |content_type, body| {
@@ -164,7 +218,7 @@ fn record(content_type: &str, body: &[u8]) -> usize {
     let is_clean = guard
         .scan(exchange.response.body.inline(), &secrets)
         .is_ok();
-    assert!(is_clean);
+    assert!(is_clean, "{:?}", &exchange.response.body.inline()[..100]);
     // The writer stores a body of this size as a file.
     exchange.response.body = Content::Stored {
         digest: ouli_cassette::body_digest(exchange.response.body.inline()),
@@ -186,6 +240,10 @@ impl Declared {
     fn new() -> Self {
         let class = || "secret".to_owned();
         let name = |name: &str| name.to_owned();
+        let pattern = |regex: &str| RuleDeclaration::Pattern {
+            regex: name(regex),
+            class: class(),
+        };
         Self(vec![
             RuleDeclaration::JsonMember {
                 name: name("password"),
@@ -195,10 +253,15 @@ impl Declared {
                 name: name("password"),
                 class: class(),
             },
-            RuleDeclaration::Pattern {
-                regex: name(r"\bpat_([a-z0-9]{8,})"),
-                class: class(),
-            },
+            pattern(r"\bpat_([a-z0-9]{8,})"),
+            pattern(r"\bsk-[A-Za-z0-9][A-Za-z0-9_-]{20,}"),
+            pattern(r"\bghp_[A-Za-z0-9]{20,}"),
+            pattern(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+            pattern(r"(?i)\bBearer\s+([A-Za-z0-9._~+/=-]{16,})"),
+            pattern(concat!(
+                r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+                r"(?:(?:-{0,4}[^-])*-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
+            )),
         ])
     }
 }

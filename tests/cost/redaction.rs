@@ -46,6 +46,11 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("text jwt", "text/plain", "eyJ"),
     ("text jwt dots", "text/plain", "eyJaaaaaaaa."),
     ("text private", "text/plain", "-----BEGIN "),
+    ("private keys", "text/plain", "-----BEGIN PRIVATE KEY-----"),
+    ("begin lines", "text/plain", "-----BEGIN PRIVATE KEY-----!"),
+    ("keys with digits", "text/plain", "sk-a0"),
+    ("text github", "text/plain", "ghp_"),
+    ("text tokens", "text/plain", "pat_abcdefgh "),
     ("text placeholder", "text/plain", "<token-1>"),
     ("text open", "text/plain", "<token-"),
     ("form names", FORM, "password=&"),
@@ -199,6 +204,11 @@ fn secrets() -> Secrets {
     secrets
 }
 
+const PRIVATE_KEY: &str = concat!(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    r"(?:(?:-{0,4}[^-])*-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
+);
+
 fn rules() -> Rules {
     thread_local! {
         static RULES: Rules = {
@@ -211,9 +221,16 @@ fn rules() -> Rules {
                 declared.push(RuleDeclaration::JsonMember { name: text(name), class });
             }
             declared.push(RuleDeclaration::Header { name: text("cookie"), class: text("cookie") });
-            let (pointer, regex) = (text("/cards/*/number"), text(r"\bpat_([a-z0-9]{8,})"));
+            let pointer = text("/cards/*/number");
             declared.push(RuleDeclaration::Json { pointer, class: text("card") });
-            declared.push(RuleDeclaration::Pattern { regex, class: text("pat") });
+            for (regex, class) in [
+                (r"\bpat_([a-z0-9]{8,})", "pat"),
+                (r"\bsk-[A-Za-z0-9][A-Za-z0-9_-]{20,}", "key"),
+                (PRIVATE_KEY, "private-key"),
+            ] {
+                let (regex, class) = (text(regex), text(class));
+                declared.push(RuleDeclaration::Pattern { regex, class });
+            }
             Rules::compile(declared, &[]).unwrap()
         };
     }

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use crate::support::PATIENCE;
 use crate::support::binary::program;
 use crate::support::folder::Folder;
-use crate::support::origin;
+use crate::support::{client, origin};
 
 /// More connections than the process may open files.
 const CLIENTS: usize = 400;
@@ -38,6 +38,40 @@ fn more_connections_than_file_descriptors_wait() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     assert_eq!(process.stop().status, Some(0));
+}
+
+#[test]
+fn too_few_descriptors_are_an_error_that_names_how_many_are_needed() {
+    let origin = origin::simple();
+    let folder = Folder::new();
+    folder.write_config(&format!(
+        "[[endpoint]]\nmode = \"record\"\nlisten = \"127.0.0.1:0\"\nupstream = \"{}\"\n",
+        origin.url()
+    ));
+    let limited = |count: usize| {
+        let script = format!("ulimit -n {count}; exec \"$0\" \"$@\"");
+        program(&folder, &[]).under(&["sh", "-c", &script])
+    };
+    let mut needed = 0;
+    for count in [12, 20, 30] {
+        let ended = limited(count).run();
+        assert_eq!(ended.status, Some(2), "{count}: {}", ended.stderr);
+        let told = format!("the process may open {count} files, and the gateway needs at least ");
+        let rest = ended.stderr.split_once(&told);
+        let (_, rest) = rest.unwrap_or_else(|| panic!("{count}: {}", ended.stderr));
+        assert!(rest.contains("raise `ulimit -n`"), "{rest}");
+        needed = rest.split_once(':').unwrap().0.parse().unwrap();
+    }
+    // With as many it serves, also several requests at once.
+    let mut process = limited(needed).start();
+    let client = client::at(process.address(), http::Version::HTTP_11);
+    let opened: Vec<_> = (0..3).map(|_| client.ask("GET", "/hello").open()).collect();
+    for opened in opened {
+        assert_eq!(opened.count().unwrap(), "good morning\n".len());
+    }
+    let ended = process.stop();
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("verdict: passed"), "{}", ended.stderr);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn a_second_signal_exits_at_once_and_keeps_written_exchanges() {
     });
     assert!(process.is_running());
     let before = written();
-    process.signal("INT");
+    process.stop_again("INT");
     let ended = process.ended();
     assert_eq!(ended.status, Some(1));
     let totals = load.end();
@@ -51,6 +51,80 @@ fn a_second_signal_exits_at_once_and_keeps_written_exchanges() {
         exchanges > 0 && exchanges <= totals.answered + 16,
         "{exchanges} of {totals:?}"
     );
+}
+
+/// `timeout` of coreutils sends SIGTERM to the program and at once to its process group.
+#[test]
+fn two_signals_at_once_are_one() {
+    let (folder, origin) = (Arc::new(Folder::new()), socket_origin());
+    let limits = "[limits]\nkeepalive_drain_timeout = \"1s\"";
+    let builder = gateway::over(&folder, "record").upstream(&origin.url());
+    folder.write_config(&builder.section(limits).config());
+    let mut process = program(&folder, &[]).start();
+    // The connection stays open, so that the first signal alone does not end the program at once.
+    let _quiet = crate::support::client::raw(process.address(), "");
+    // Both wait when the program goes on, however busy the machine is.
+    process.signals(&["STOP", "TERM", "INT", "CONT"]);
+    let ended = process.ended();
+    assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("verdict:"), "{}", ended.stderr);
+}
+
+#[test]
+fn sighup_says_whether_something_has_changed() {
+    let (folder, origin) = (Arc::new(Folder::new()), socket_origin());
+    let mut process = started(&folder, "passthrough", &origin, "");
+    process.address();
+    let told = |text: &str| {
+        until(text, || process.stderr().contains(text).then_some(()));
+    };
+    process.signal("HUP");
+    told("INFO the files were read again: nothing has changed");
+    std::fs::write(folder.config(), "mode = \"reply\"").unwrap();
+    // The watcher tells the error once; the signal tells it again.
+    told("the last good configuration stays in force");
+    process.signal("HUP");
+    told("ERROR the files were read again: ");
+    assert_eq!(process.stop().status, Some(0));
+}
+
+/// A file that becomes too large for `ulimit -f` is like a full disk, and SIGXFSZ does not end the
+/// program.
+#[test]
+fn a_write_beyond_the_file_size_limit_is_not_written() {
+    let (folder, origin) = (Arc::new(Folder::new()), crate::support::origin::simple());
+    let builder = gateway::over(&folder, "record").upstream(&origin.url());
+    folder.write_config(&builder.config());
+    // 8 MiB, in units of 512 bytes. The memory of a plugin is a file too, of less than that.
+    let limited = ["sh", "-c", "ulimit -f 16384; exec \"$0\" \"$@\""];
+    let mut process = program(&folder, &["--strict"]).under(&limited).start();
+    let client = crate::support::client::at(process.address(), http::Version::HTTP_11);
+    for body in ["small".to_owned(), "x".repeat(9 << 20), "small".to_owned()] {
+        assert_eq!(client.post("/echo", "text/plain", &body).status, 200);
+    }
+    let ended = process.stop();
+    assert_eq!(ended.status, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("File too large"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("verdict: FAILED (not-written)"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(folder.exchanges("default").len(), 2);
+}
+
+#[test]
+fn a_log_whose_reader_has_left_holds_up_nothing() {
+    let (folder, origin) = (Arc::new(Folder::new()), crate::support::origin::simple());
+    let builder = gateway::over(&folder, "passthrough").upstream(&origin.url());
+    folder.write_config(&builder.set("access_log = true").config());
+    let script = "mkfifo log; exec 9<>log; exec 2>log 9<&-; exec \"$0\" \"$@\"";
+    let mut process = program(&folder, &[]).under(&["sh", "-c", script]).start();
+    let client = crate::support::client::at(process.address(), http::Version::HTTP_11);
+    for _ in 0..3 {
+        assert_eq!(client.get("/hello").status, 200);
+    }
+    assert_eq!(process.stop().status, Some(0));
 }
 
 #[test]

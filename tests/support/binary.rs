@@ -135,9 +135,32 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &process]).status();
-        assert!(sent.unwrap().success(), "the signal {name} was not sent");
+        self.signals(&[name]);
+    }
+
+    /// Sends signals one right after the other.
+    pub(crate) fn signals(&self, names: &[&str]) {
+        let process = self.child.id();
+        let all: Vec<_> = names
+            .iter()
+            .map(|name| format!("kill -s {name} {process}"))
+            .collect();
+        let sent = Command::new("sh").args(["-c", &all.join(" && ")]).status();
+        assert!(
+            sent.unwrap().success(),
+            "the signals {names:?} were not sent"
+        );
+    }
+
+    /// Sends a signal until the program has ended: it may count as one with the signal before it.
+    pub(crate) fn stop_again(&mut self, name: &str) {
+        super::until("the end of the program", || {
+            let has_ended = !self.is_running();
+            if !has_ended {
+                self.signal(name);
+            }
+            has_ended.then_some(())
+        });
     }
 
     /// The process id.

@@ -13,6 +13,8 @@ mod environment;
 mod exit_status;
 mod log_fields;
 mod output;
+mod output_queue;
+mod output_writer;
 mod plugin;
 mod sd_notify;
 mod serve;

@@ -1,10 +1,14 @@
 //! Output on stdout and stderr. What a terminal executes or hides is escaped here, whoever wrote
 //! the text. A closed pipe, as behind `| head`, does not end the program with a panic.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::output_queue::{OutputQueue, Priority};
+use crate::output_writer::OutputWriter;
 use ouli_message::printable::{LineBreaks, escape, escape_json};
 
 /// Prints a line on stdout. Line breaks within it are escaped.
@@ -29,6 +33,18 @@ pub(super) enum Stream {
     Stdout,
     Stderr,
 }
+
+/// The threads that write what a gateway prints. None before it serves, and in other commands.
+static WRITERS: OnceLock<Writers> = OnceLock::new();
+
+#[derive(Debug)]
+struct Writers {
+    stdout: OutputWriter,
+    stderr: OutputWriter,
+}
+
+/// How long a line of one stream waits for those of the other, which were printed before.
+const ORDER_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Prints lines that this program has made, on stdout.
 pub(super) fn out_lines(lines: &str) {
@@ -74,9 +90,17 @@ fn with_end(mut lines: String) -> String {
     lines
 }
 
-/// Prints text that is escaped.
-#[expect(clippy::disallowed_methods, reason = "the only place that prints")]
+/// Prints text of the program's own that is escaped.
 fn print(stream: Stream, escaped: &str) {
+    print_as(Priority::Own, stream, escaped);
+}
+
+/// Prints text that is escaped: by the thread of a gateway that serves, otherwise at once.
+#[expect(clippy::disallowed_methods, reason = "the only place that prints")]
+fn print_as(priority: Priority, stream: Stream, escaped: &str) {
+    if let Some(writers) = WRITERS.get() {
+        return writers.print(priority, stream, escaped.to_owned());
+    }
     // The reader has closed the pipe.
     let _ = match stream {
         Stream::Stdout => io::stdout().write_all(escaped.as_bytes()),
@@ -84,20 +108,62 @@ fn print(stream: Stream, escaped: &str) {
     };
 }
 
-/// Stderr for log records of which each value is escaped.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the formatter of the log escapes"
-)]
-pub(super) fn escaped_log() -> io::Stderr {
-    io::stderr()
+/// From now on, nothing that is printed waits for a reader. Up to `limit` bytes of log lines wait
+/// to be written; `dropped_line` tells how many more there were.
+#[expect(clippy::disallowed_methods, reason = "what is written is escaped")]
+pub(super) fn start_writers(limit: usize, dropped_line: fn(u64) -> String) {
+    let start = || {
+        let own_lines = OutputQueue::new(0, |count| {
+            format!("{count} lines were dropped: standard output was not read\n")
+        });
+        let stderr = OutputWriter::start(OutputQueue::new(limit, dropped_line), io::stderr())?;
+        let stdout = OutputWriter::start(own_lines, io::stdout())?;
+        Ok::<_, io::Error>(Writers { stdout, stderr })
+    };
+    match start() {
+        // A process has one gateway that prints.
+        Ok(writers) => drop(WRITERS.set(writers)),
+        Err(error) => tracing::warn!("cannot start the threads that write the log: {error}"),
+    }
 }
 
-/// Stderr for log records in JSON.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct JsonLog;
+/// Waits until everything is written, at most until `deadline`.
+pub(super) fn flush(deadline: Instant) {
+    if let Some(writers) = WRITERS.get() {
+        writers.stdout.flush(deadline);
+        writers.stderr.flush(deadline);
+    }
+}
 
-impl<'a> MakeWriter<'a> for JsonLog {
+impl Writers {
+    fn print(&self, priority: Priority, stream: Stream, text: String) {
+        match stream {
+            Stream::Stderr => self.stderr.print(priority, text),
+            Stream::Stdout => {
+                self.stderr.flush_if_read(ORDER_TIMEOUT);
+                self.stdout.print(priority, text);
+                self.stdout.flush_if_read(ORDER_TIMEOUT);
+            }
+        }
+    }
+}
+
+/// True if somebody reads the log on a terminal.
+#[expect(clippy::disallowed_methods, reason = "nothing is printed")]
+pub(super) fn is_log_on_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Stderr for log records.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LogWriter {
+    /// The formatter has escaped each value.
+    Escaped,
+    /// Records in JSON.
+    Json,
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -105,13 +171,15 @@ impl<'a> MakeWriter<'a> for JsonLog {
     }
 }
 
-impl Write for JsonLog {
+impl Write for LogWriter {
     /// Writes one record.
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        print(
-            Stream::Stderr,
-            &escape_json(&String::from_utf8_lossy(record)),
-        );
+        let text = String::from_utf8_lossy(record);
+        let text = match self {
+            Self::Escaped => text,
+            Self::Json => escape_json(&text).into(),
+        };
+        print_as(Priority::Log, Stream::Stderr, &text);
         Ok(record.len())
     }
 

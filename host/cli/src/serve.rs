@@ -8,11 +8,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::args::Cli;
 use crate::exit_status::{EXIT_FAILED, EXIT_OK, usage_error};
-use crate::output::{err_lines, errln, outln};
+use crate::output::{self, err_lines, errln, outln};
 use crate::sd_notify::ServiceNotifier;
 use crate::signals::{SignalCommand, Signals, StopTimeout};
 use crate::{environment, telemetry};
-use ouli_config::{Config, Limits, LogFormat, Mode};
+use ouli_config::{Config, LogFormat, Mode};
 use ouli_proxy::gateway::{self, ConfigSource, Gateway, ListenerInfo, StartError};
 use ouli_proxy::session::Verdict;
 
@@ -20,10 +20,11 @@ pub(super) fn serve(cli: &Cli) -> u8 {
     let mut options = environment::options(cli);
     // The gateway reports errors of the configuration.
     let config = gateway::load_config(&options).ok();
-    telemetry::init(config.as_ref().map_or(LogFormat::Text, |it| it.log_format));
-    let limits = config.as_ref().map(|it| &it.limits);
-    let timeout = limits.map_or(Limits::default().shutdown_timeout, |it| it.shutdown_timeout);
-    let timeout = StopTimeout::new(timeout);
+    let format = config.as_ref().map_or(LogFormat::Text, |it| it.log_format);
+    telemetry::init(format);
+    let limits = config.as_ref().map(|it| it.limits.clone());
+    let limits = limits.unwrap_or_default();
+    let timeout = StopTimeout::new(limits.shutdown_timeout);
     // From its first listener on, the gateway has something to stop in order.
     let is_started = Arc::new(AtomicBool::new(false));
     let started = Arc::clone(&is_started);
@@ -37,6 +38,12 @@ pub(super) fn serve(cli: &Cli) -> u8 {
     };
     let unconfigured =
         matches!(options.config, ConfigSource::OptionalFile(_)) && cli.mode().is_none();
+    // Before the first file descriptor is taken.
+    if let Some(config) = &config
+        && let Err(error) = gateway::check_descriptors(&options, config)
+    {
+        return usage_error(&error.to_string());
+    }
     if let Err(reason) = check_report(config.as_ref()) {
         return usage_error(&reason);
     }
@@ -44,6 +51,12 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         Ok(signals) => signals,
         Err(error) => return usage_error(&format!("cannot handle signals: {error}")),
     };
+    if options.compile.cache.is_none() {
+        tracing::warn!(
+            "compiled plugins are not cached, so each start compiles them: HOME is not set; set \
+             HOME, or XDG_CACHE_HOME to an absolute path"
+        );
+    }
     let notifier = Arc::new(ServiceNotifier::new(
         environment::notify_socket().as_deref(),
     ));
@@ -66,6 +79,8 @@ pub(super) fn serve(cli: &Cli) -> u8 {
         work_timeout.set(gateway.snapshot().config.limits.shutdown_timeout);
         finish(gateway)
     };
+    output::start_writers(limits.log_buffer, telemetry::dropped_line(format));
+    telemetry::log_panics();
     let status = signals.serve(work, &is_started, on_stop, &timeout);
     status.unwrap_or(EXIT_FAILED)
 }

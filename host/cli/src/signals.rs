@@ -1,5 +1,6 @@
 //! Signals: the first SIGINT or SIGTERM starts a graceful shutdown, a second one ends the program
-//! at once, SIGHUP reloads.
+//! at once, SIGHUP reloads. SIGXFSZ is handled, so that a write beyond `ulimit -f` fails as on a
+//! full disk; SIGPIPE is ignored by the standard library, so that one to a closed pipe fails.
 
 use std::io;
 use std::sync::Arc;
@@ -11,13 +12,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::output::errln;
+use crate::output::{self, errln};
 
 /// What a stop may take longer than `limits.shutdown_timeout`. The gateway ends itself earlier.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a line is waited for that is printed.
-const PRINT_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long the last lines are waited for, which nobody may read, within [`GRACE`].
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The same if the program is to end at once, and for the message to the service manager.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// Signals to stop that come within this time are one: `timeout` of coreutils sends two, to the
+/// program and to its process group.
+const SAME_SIGNAL: Duration = Duration::from_millis(250);
 
 /// A command for the gateway thread. The end of the channel is the command to stop.
 pub(super) enum SignalCommand {
@@ -31,6 +39,8 @@ pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// Never received from: a signal that is handled does not end the program.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -43,17 +53,19 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
         let hangup = signal(SignalKind::hangup())?;
+        let file_size = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
         drop(entered);
         Ok(Self {
             runtime,
             interrupt,
             terminate,
             hangup,
+            _file_size: file_size,
         })
     }
 
     /// Runs `work`, which returns the exit status, on its own thread with the commands of the
-    /// signals.
+    /// signals, and waits for its output.
     ///
     /// Calls `on_stop` at the first signal to stop. Returns `None` at the second one, at one before
     /// `is_started`, and if `work` does not end within a second after `timeout`; `work` then runs
@@ -69,10 +81,10 @@ impl Signals {
         let (commands, queue) = sync_channel(1);
         let (finished, mut status) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || finished.send(work(&queue)));
-        self.runtime.block_on(async {
+        let (status, end) = self.runtime.block_on(async {
             loop {
                 tokio::select! {
-                    status = &mut status => return status.ok(),
+                    status = &mut status => return (status.ok(), within(FLUSH_TIMEOUT)),
                     () = stop_signal(&mut self.interrupt, &mut self.terminate) => break,
                     _ = self.hangup.recv() => {
                         let _ = commands.try_send(SignalCommand::Reload);
@@ -80,25 +92,33 @@ impl Signals {
                 }
             }
             if !is_started.load(Ordering::Acquire) {
-                say(|| errln!("stopped before the gateway was ready"));
-                return None;
+                errln!("stopped before the gateway was ready");
+                return (None, within(SHORT_TIMEOUT));
             }
             let begun = Instant::now();
             drop(commands);
-            say(on_stop);
+            run_briefly(on_stop);
             tokio::select! {
-                status = status => status.ok(),
-                () = stop_signal(&mut self.interrupt, &mut self.terminate) => None,
+                status = status => (status.ok(), within(FLUSH_TIMEOUT).min(timeout.end(begun))),
+                () = second_signal(begun, &mut self.interrupt, &mut self.terminate) => {
+                    (None, within(SHORT_TIMEOUT))
+                }
                 () = timeout.elapsed(begun) => {
-                    say(|| errln!(
+                    errln!(
                         "the stop did not end within a second after limits.shutdown_timeout; what \
                          was not saved is lost"
-                    ));
-                    None
+                    );
+                    (None, within(SHORT_TIMEOUT))
                 }
             }
-        })
+        });
+        output::flush(end.into_std());
+        status
     }
+}
+
+fn within(time: Duration) -> Instant {
+    Instant::now() + time
 }
 
 /// `limits.shutdown_timeout` of the configuration in force.
@@ -115,14 +135,18 @@ impl StopTimeout {
         self.0.send_replace(timeout);
     }
 
+    /// The time at which a stop that has begun at this time must have ended.
+    fn end(&self, begun: Instant) -> Instant {
+        begun + self.0.borrow().saturating_add(GRACE)
+    }
+
     /// Returns once a stop that has begun at this time must have ended, whatever it waits for.
     async fn elapsed(&self, begun: Instant) {
         let mut timeout = self.0.subscribe();
         loop {
-            let limit = *timeout.borrow_and_update();
-            let end = begun + limit.saturating_add(GRACE);
+            timeout.mark_unchanged();
             tokio::select! {
-                () = tokio::time::sleep_until(end) => return,
+                () = tokio::time::sleep_until(self.end(begun)) => return,
                 // The sender is `self`.
                 _ = timeout.changed() => {}
             }
@@ -130,19 +154,30 @@ impl StopTimeout {
     }
 }
 
-/// Prints on a thread of its own: nobody may read the other end of a pipe.
-fn say(print: impl FnOnce() + Send + 'static) {
-    let (sender, printed) = sync_channel::<()>(1);
+/// Runs work on a thread of its own and does not wait long for it: a service manager may not read
+/// its socket.
+fn run_briefly(work: impl FnOnce() + Send + 'static) {
+    let (sender, done) = sync_channel::<()>(1);
     std::thread::spawn(move || {
-        print();
+        work();
         let _ = sender.send(());
     });
-    let _ = printed.recv_timeout(PRINT_TIMEOUT);
+    let _ = done.recv_timeout(SHORT_TIMEOUT);
 }
 
 async fn stop_signal(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+/// Returns at a signal to stop that is not one with the first.
+async fn second_signal(first: Instant, interrupt: &mut Signal, terminate: &mut Signal) {
+    loop {
+        stop_signal(interrupt, terminate).await;
+        if first.elapsed() >= SAME_SIGNAL {
+            return;
+        }
     }
 }

@@ -36,6 +36,8 @@ enum Phase {
     Draining,
     /// Active work ends now, in an orderly way.
     Closing,
+    /// The time is over: what is still active is dropped.
+    Aborting,
 }
 
 /// Waits for the phases of a stop.
@@ -93,6 +95,16 @@ impl Drain {
         self.advance(Phase::Closing);
     }
 
+    /// Ends a stop: what is still active is dropped.
+    pub fn begin_aborting(&self) {
+        self.advance(Phase::Aborting);
+    }
+
+    /// True once what is still active is dropped.
+    pub fn is_aborting(&self) -> bool {
+        *self.0.phase.borrow() == Phase::Aborting
+    }
+
     fn advance(&self, next: Phase) {
         self.0.phase.send_if_modified(|phase| {
             let is_later = *phase < next;
@@ -138,7 +150,7 @@ impl DrainSignal {
 
     /// True once active work must end.
     pub(crate) fn is_closing(&self) -> bool {
-        *self.0.borrow() == Phase::Closing
+        *self.0.borrow() >= Phase::Closing
     }
 
     async fn wait_for_phase(&mut self, expected: Phase) {

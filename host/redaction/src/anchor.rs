@@ -32,6 +32,14 @@ pub(super) fn surroundings(text: &[u8], at: usize, len: usize) -> Option<&[u8]> 
     text.get(start..end)
 }
 
+/// The range of these bytes in an encoded secret of this length, and the offset of the anchor in
+/// it.
+pub(super) fn window(len: usize) -> (Range<usize>, usize) {
+    let offset = offset(len);
+    let before = offset.min(RADIUS);
+    (offset - before..offset + (len - offset).min(RADIUS), before)
+}
+
 /// Bytes before and after the start of the anchor that tell secrets with equal anchors apart.
 const RADIUS: usize = 64;
 

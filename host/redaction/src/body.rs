@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::free_text::{TextLocation, map_text};
 use crate::pass::{MAX_PASSES, RedactionPass};
-use crate::splice::{self, Replacement};
+use crate::splice::{self, Replacement, TextSplicer};
 use ouli_codec::json::Document;
 use ouli_codec::multipart;
 
@@ -122,7 +122,7 @@ impl RedactionPass<'_> {
     /// Redacts lines that are JSON, also after the `data:` of an event, as JSON. The lines between
     /// two of them are redacted as one text.
     fn redact_lines(&mut self, text: &str, levels: u8) -> Option<String> {
-        let mut replacements = Vec::new();
+        let mut out = TextSplicer::new(text);
         let (mut plain_start, mut start) = (0, 0);
         for line in text.split_inclusive('\n') {
             let from = start;
@@ -130,27 +130,25 @@ impl RedactionPass<'_> {
             let Some((offset, document)) = json_in_line(line) else {
                 continue;
             };
-            self.redact_plain(text, plain_start..from, levels, &mut replacements);
+            self.redact_plain(text, plain_start..from, levels, &mut out);
             plain_start = start;
             if let Some(new) = self.redact_json(&document, levels) {
                 let at = from + offset;
-                replacements.push(Replacement::new(at..at + document.text().len(), new));
+                out.replace(at..at + document.text().len(), &new);
             }
         }
-        let is_plain_text = plain_start == 0;
-        self.redact_plain(text, plain_start..text.len(), levels, &mut replacements);
-        let new = splice::text(text, replacements);
-        if is_plain_text {
-            return new;
+        if plain_start == 0 {
+            return self.redact_free_text(text, TextLocation::of_body(text), levels);
         }
+        self.redact_plain(text, plain_start..text.len(), levels, &mut out);
+        let new = out.finish();
         self.redact_across_lines(new.as_deref().unwrap_or(text))
             .or(new)
     }
 
     /// Redacts known secrets that extend over several lines or parts.
     fn redact_across_lines(&mut self, text: &str) -> Option<String> {
-        let replacements = self.replace_known_secrets(text, TextLocation::of_body(text));
-        splice::text(text, replacements)
+        self.replace_known_secrets(text, TextLocation::of_body(text))
     }
 
     fn redact_plain(
@@ -158,11 +156,12 @@ impl RedactionPass<'_> {
         text: &str,
         range: Range<usize>,
         levels: u8,
-        replacements: &mut Vec<Replacement<String>>,
+        out: &mut TextSplicer<'_>,
     ) {
         let location = TextLocation::of_body(text);
-        let new = self.redact_free_text(&text[range.clone()], location, levels);
-        replacements.extend(new.map(|new| Replacement::new(range, new)));
+        if let Some(new) = self.redact_free_text(&text[range.clone()], location, levels) {
+            out.replace(range, &new);
+        }
     }
 
     fn redact_multipart(

@@ -9,8 +9,8 @@ pub(super) fn is_searchable(value: &[u8]) -> bool {
         .iter()
         .for_each(|byte| distinct[usize::from(*byte)] = true);
     let distinct = distinct.iter().filter(|seen| **seen).count();
-    let lower = value.to_ascii_lowercase();
-    let common = COMMON_WORDS.iter().any(|word| word.as_bytes() == lower);
+    let mut words = COMMON_WORDS.iter();
+    let common = words.any(|word| word.as_bytes().eq_ignore_ascii_case(value));
     value.len() >= MIN_SEARCHABLE_LEN
         && distinct >= MIN_DISTINCT
         && !common

@@ -10,6 +10,7 @@ use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::anchor;
+use crate::encoded_secret::EncodedSecret;
 use crate::encodings::Encoding;
 use crate::placeholder;
 use crate::secret::Secret;
@@ -93,16 +94,19 @@ impl ForgottenSecrets {
     }
 
     fn fingerprints(&self, secret: &Secret) -> Vec<Fingerprint> {
-        let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
-        let long = encodings.filter(|(_, bytes)| bytes.len() >= anchor::LEN);
-        let fingerprints = long.filter_map(|(encoding, bytes)| {
-            let bytes = &bytes[..bytes.len().min(MAX_LEN as usize)];
-            let at = anchor::offset(bytes.len());
-            let is_word = encoding == Encoding::Raw && secret.is_word();
-            Some(Fingerprint {
-                place: Word::of(bytes, at, self.seed).place(bytes.len(), is_word),
-                hash: hash_around(bytes, at, bytes.len(), self.seed)?,
-            })
+        // No encoding is shorter than the bytes that it encodes.
+        let first = &secret.value()[..secret.value().len().min(MAX_LEN as usize)];
+        let encodings = EncodedSecret::all(first).into_iter();
+        let long = encodings.filter(|encoded| encoded.len >= anchor::LEN);
+        let fingerprints = long.map(|encoded| {
+            let len = encoded.len.min(MAX_LEN as usize);
+            let (window, at) = anchor::window(len);
+            let around = encoded.part(window);
+            let is_word = encoded.encoding == Encoding::Raw && secret.is_word();
+            Fingerprint {
+                place: Word::of(&around, at, self.seed).place(len, is_word),
+                hash: xxh3_64_with_seed(&around, self.seed),
+            }
         });
         fingerprints.collect()
     }
@@ -296,7 +300,8 @@ mod tests {
             secrets.register("token", secret.as_bytes());
             (0..20).for_each(|number| secrets.register("token", value(number).as_bytes()));
             assert!(secrets.searcher().find_any(secret.as_bytes()).is_none());
-            for (encoding, bytes) in Encoding::distinct_encodings(secret.as_bytes()) {
+            for encoded in EncodedSecret::all(secret.as_bytes()) {
+                let (encoding, bytes) = (encoded.encoding, encoded.part(0..encoded.len));
                 let text = [b"((", bytes.as_slice(), b"))"].concat();
                 assert!(is_found(&secrets, &text), "{encoding:?} {secret}");
                 assert!(is_found(&secrets, &bytes), "{encoding:?} {secret}");

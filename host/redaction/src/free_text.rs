@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::pass::{Purpose, RedactionPass};
 use crate::rule::Rule;
-use crate::splice::{self, Replacement};
+use crate::splice::TextSplicer;
 use crate::{name_value_pairs, placeholder};
 use ouli_codec::form;
 use ouli_codec::json::Document;
@@ -97,85 +97,79 @@ impl RedactionPass<'_> {
     fn replace(
         &mut self,
         text: &mut Cow<'_, str>,
-        find: impl FnOnce(&mut Self, &str) -> Vec<Replacement<String>>,
+        replaced: impl FnOnce(&mut Self, &str) -> Option<String>,
     ) {
-        let replacements = find(self, text);
-        if let Some(new) = splice::text(text, replacements) {
+        if let Some(new) = replaced(self, text) {
             *text = Cow::Owned(new);
         }
     }
 
-    fn replace_members(&mut self, text: &str, location: TextLocation) -> Vec<Replacement<String>> {
-        let Some(members) = &self.rules.members else {
-            return Vec::new();
-        };
-        let replacements = name_value_pairs::members(text).filter_map(|member| {
-            let rule = members.get(member.name)?;
-            let (range, quote) = member.value(text)?;
-            let new = self.placeholder_for(rule, text[range.clone()].as_bytes())?;
-            let new = match location {
-                TextLocation::Markup => placeholder::encoded(&new),
-                _ => new,
-            };
-            Some(Replacement::new(range, format!("{quote}{new}{quote}")))
-        });
-        replacements.collect()
+    fn replace_members(&mut self, text: &str, location: TextLocation) -> Option<String> {
+        let members = self.rules.members.as_ref()?;
+        let mut out = TextSplicer::new(text);
+        for member in name_value_pairs::members(text) {
+            if let Some(rule) = members.get(member.name)
+                && let Some((range, quote)) = member.value(text)
+                && let Some(new) = self.placeholder_for(rule, text[range.clone()].as_bytes())
+            {
+                let new = match location {
+                    TextLocation::Markup => placeholder::encoded(&new),
+                    _ => new,
+                };
+                out.replace(range, &format!("{quote}{new}{quote}"));
+            }
+        }
+        out.finish()
     }
 
-    fn replace_pairs(&mut self, text: &str, location: TextLocation) -> Vec<Replacement<String>> {
-        let pairs = name_value_pairs::pairs(text, location.is_body());
-        let pairs = pairs.filter_map(|(name, range)| self.replace_pair(name, text, range));
-        pairs.collect()
+    fn replace_pairs(&mut self, text: &str, location: TextLocation) -> Option<String> {
+        let mut out = TextSplicer::new(text);
+        for (name, range) in name_value_pairs::pairs(text, location.is_body()) {
+            let value = &text[range.clone()];
+            if let Some(new) = self.placeholder_for_pair(name, value) {
+                out.replace(range, &new);
+            }
+        }
+        out.finish()
     }
 
-    /// The replacement of the value of a query parameter or form field.
-    pub(super) fn replace_pair(
-        &mut self,
-        name: &str,
-        text: &str,
-        range: std::ops::Range<usize>,
-    ) -> Option<Replacement<String>> {
+    /// The placeholder for the value of a query parameter or form field.
+    pub(super) fn placeholder_for_pair(&mut self, name: &str, value: &str) -> Option<String> {
         let name = form::decode(name.as_bytes());
         let (query, form) = (&self.rules.query, &self.rules.form);
         let rule = query.get(&name).or_else(|| form.get(&name))?;
-        self.replace_in_url(rule, text, range)
+        self.placeholder_in_url(rule, value)
     }
 
-    fn replace_userinfo(&mut self, text: &str) -> Vec<Replacement<String>> {
-        let Some(rule) = &self.rules.userinfo else {
-            return Vec::new();
-        };
-        let ranges = name_value_pairs::userinfo(text).into_iter();
-        ranges
-            .filter_map(|range| self.replace_in_url(rule, text, range))
-            .collect()
-    }
-
-    fn replace_in_url(
-        &mut self,
-        rule: &Rule,
-        text: &str,
-        range: std::ops::Range<usize>,
-    ) -> Option<Replacement<String>> {
-        let value = form::decode(text[range.clone()].as_bytes());
-        let new = self.placeholder_for(rule, value.as_bytes())?;
-        Some(Replacement::new(range, placeholder::encoded(&new)))
-    }
-
-    fn replace_matches(&mut self, text: &str, location: TextLocation) -> Vec<Replacement<String>> {
-        let found = self.rules.patterns.find(text).into_iter();
-        let replacements = found.filter_map(|(range, rule)| {
-            let value = &text[range.clone()];
-            if self.holds_placeholder(value) {
-                return None;
+    fn replace_userinfo(&mut self, text: &str) -> Option<String> {
+        let rule = self.rules.userinfo.as_ref()?;
+        let mut out = TextSplicer::new(text);
+        for range in name_value_pairs::userinfo(text) {
+            if let Some(new) = self.placeholder_in_url(rule, &text[range.clone()]) {
+                out.replace(range, &new);
             }
-            let new = self.placeholder_for_match(rule, value.as_bytes());
-            Some(Replacement::new(
-                range.clone(),
-                encode_placeholder(&new, text, range.start, location),
-            ))
-        });
-        replacements.collect()
+        }
+        out.finish()
+    }
+
+    fn placeholder_in_url(&mut self, rule: &Rule, value: &str) -> Option<String> {
+        let value = form::decode(value.as_bytes());
+        let new = self.placeholder_for(rule, value.as_bytes())?;
+        Some(placeholder::encoded(&new))
+    }
+
+    fn replace_matches(&mut self, text: &str, location: TextLocation) -> Option<String> {
+        let rules = self.rules;
+        let mut out = TextSplicer::new(text);
+        for (range, rule) in rules.patterns.find(text) {
+            let value = &text[range.clone()];
+            if !self.holds_placeholder(value) {
+                let new = self.placeholder_for_match(rule, value.as_bytes());
+                let new = encode_placeholder(&new, text, range.start, location);
+                out.replace(range, &new);
+            }
+        }
+        out.finish()
     }
 
     /// A value that holds a placeholder is redacted already.
@@ -189,20 +183,21 @@ impl RedactionPass<'_> {
         }
     }
 
-    /// The replacements of known secrets.
+    /// Replaces known secrets. None if there are none.
     pub(super) fn replace_known_secrets(
         &mut self,
         text: &str,
         location: TextLocation,
-    ) -> Vec<Replacement<String>> {
-        let hits = self.secrets.searcher().find(text.as_bytes()).into_iter();
-        let replacements = hits.map(|hit| {
+    ) -> Option<String> {
+        let mut out = TextSplicer::new(text);
+        let searcher = self.secrets.searcher_for(text.len());
+        searcher.find_each(text.as_bytes(), |hit| {
             let new = self.placeholder_for_known(&hit.secret);
             let start = text.floor_char_boundary(hit.range.start);
             let end = text.ceil_char_boundary(hit.range.end);
-            Replacement::new(start..end, encode_placeholder(&new, text, start, location))
+            out.replace(start..end, &encode_placeholder(&new, text, start, location));
         });
-        replacements.collect()
+        out.finish()
     }
 
     /// Reduces placeholders to their class, or makes holes of them.

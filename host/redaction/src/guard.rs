@@ -56,7 +56,7 @@ impl Guard {
 
     /// Scans bytes. The error names the rule and the offset of the first secret.
     pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
-        find_known(bytes, &secrets.searcher())?;
+        find_known(bytes, &secrets.searcher_for(bytes.len()))?;
         find_forgotten(bytes, secrets)?;
         match self.find_token(bytes) {
             Some((id, offset)) => Err(GuardRejection::new(id, offset)),
@@ -72,8 +72,8 @@ impl Guard {
         known: &KnownSecrets,
     ) -> Result<(), GuardRejection> {
         self.scan(bytes, secrets)?;
-        match secrets.forgotten_of(known) {
-            Some(before) => find_known(bytes, before),
+        match secrets.forgotten_of(known, bytes.len()) {
+            Some(before) => find_known(bytes, &before),
             None => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use crate::name_matcher::NameMap;
 use crate::pass::{MAX_PASSES, Purpose, RedactionPass};
 use crate::placeholder;
 use crate::rule::Rule;
-use crate::splice::{self, Replacement};
+use crate::splice::{self, Replacement, TextSplicer};
 use ouli_codec::json::{Document, Kind, Node};
 
 impl RedactionPass<'_> {
@@ -38,44 +38,59 @@ impl RedactionPass<'_> {
 
     /// Replaces the values that rules name by member or pointer. None if nothing changes.
     pub(super) fn redact_named_values(&mut self, document: &Document) -> Option<String> {
-        let mut replacements = Vec::new();
         let rules = self.rules;
+        let text = std::str::from_utf8(document.text()).unwrap_or_default();
+        let mut pointers = rules.pointers.iter();
+        if pointers.all(|(pointer, _)| document.find(pointer).next().is_none()) {
+            let mut out = TextSplicer::new(text);
+            if let Some(members) = &rules.members {
+                let mut replace = |range, new: &str| out.replace(range, new);
+                self.redact_members(document.root(), members, &mut replace);
+            }
+            return out.finish();
+        }
+        let mut replacements = Vec::new();
+        let mut replace =
+            |range, new: &str| replacements.push(Replacement::new(range, new.to_owned()));
         if let Some(members) = &rules.members {
-            self.redact_members(document.root(), members, &mut replacements);
+            self.redact_members(document.root(), members, &mut replace);
         }
         for (pointer, rule) in &rules.pointers {
             for node in document.find(pointer) {
-                self.redact_node(node, rule, &mut replacements);
+                self.redact_node(node, rule, &mut replace);
             }
         }
-        let text = std::str::from_utf8(document.text()).unwrap_or_default();
         splice::text(text, replacements)
     }
 
-    fn redact_members(
-        &mut self,
-        node: Node<'_>,
-        rules: &NameMap<Rule>,
-        replacements: &mut Vec<Replacement<String>>,
-    ) {
+    fn redact_members(&mut self, node: Node<'_>, rules: &NameMap<Rule>, replace: Replace<'_>) {
         match node.kind() {
             Kind::Object(members) => {
                 for member in members {
                     match rules.get(&member.name) {
+                        Some(rule) if rule.applies_to_all() => {
+                            self.redact_node(member.value, rule, replace);
+                        }
                         Some(rule) => {
-                            self.redact_node(member.value, rule, replacements);
-                            // What the rule leaves may have members that others name.
-                            if !rule.applies_to_all() {
-                                self.redact_members(member.value, rules, replacements);
+                            // What the rule leaves may have members that others name, also before
+                            // what it replaces.
+                            let mut found = Vec::new();
+                            let mut collect = |range, new: &str| {
+                                found.push(Replacement::new(range, new.to_owned()));
+                            };
+                            self.redact_node(member.value, rule, &mut collect);
+                            self.redact_members(member.value, rules, &mut collect);
+                            for found in splice::ordered(found).into_iter().flatten() {
+                                replace(found.range, &found.value);
                             }
                         }
-                        None => self.redact_members(member.value, rules, replacements),
+                        None => self.redact_members(member.value, rules, replace),
                     }
                 }
             }
             Kind::Array(elements) => {
                 for element in elements {
-                    self.redact_members(element, rules, replacements);
+                    self.redact_members(element, rules, replace);
                 }
             }
             Kind::String(_) | Kind::Number | Kind::Bool(_) | Kind::Null => {}
@@ -84,36 +99,33 @@ impl RedactionPass<'_> {
 
     /// Replaces a value that a rule names with a string. In an object or array, each string and
     /// number is replaced, so that its structure stays for clients that read it.
-    fn redact_node(
-        &mut self,
-        node: Node<'_>,
-        rule: &Rule,
-        replacements: &mut Vec<Replacement<String>>,
-    ) {
+    fn redact_node(&mut self, node: Node<'_>, rule: &Rule, replace: Replace<'_>) {
         let new = match node.kind() {
             Kind::Null => None,
             Kind::String(text) => self.placeholder_for(rule, text.as_bytes()),
             Kind::Number | Kind::Bool(_) => self.placeholder_for(rule, node.text().as_bytes()),
             Kind::Object(members) => {
                 let values = members.map(|member| member.value);
-                return self.redact_leaves(values, rule, replacements);
+                return self.redact_leaves(values, rule, replace);
             }
             Kind::Array(elements) => {
-                return self.redact_leaves(elements, rule, replacements);
+                return self.redact_leaves(elements, rule, replace);
             }
         };
-        replacements.extend(new.map(|new| Replacement::new(node.span(), format!("\"{new}\""))));
+        if let Some(new) = new {
+            replace(node.span(), &format!("\"{new}\""));
+        }
     }
 
     fn redact_leaves<'a>(
         &mut self,
         nodes: impl Iterator<Item = Node<'a>>,
         rule: &Rule,
-        replacements: &mut Vec<Replacement<String>>,
+        replace: Replace<'_>,
     ) {
         // A boolean in an object or array reveals nothing of the secret.
         for node in nodes.filter(|node| !matches!(node.kind(), Kind::Bool(_))) {
-            self.redact_node(node, rule, replacements);
+            self.redact_node(node, rule, replace);
         }
     }
 
@@ -124,15 +136,10 @@ impl RedactionPass<'_> {
         if !hints.any {
             return None;
         }
-        let mut replacements = Vec::new();
+        let mut out = TextSplicer::new(text);
         let mut checked_to = 0;
         for string in string_ranges(text) {
-            self.redact_numbers(
-                text,
-                checked_to..string.start - 1,
-                &hints,
-                &mut replacements,
-            );
+            self.redact_numbers(text, checked_to..string.start - 1, &hints, &mut out);
             checked_to = string.end + 1;
             let raw = &text[string.clone()];
             if !hints.may_match(raw) {
@@ -140,11 +147,11 @@ impl RedactionPass<'_> {
             }
             let decoded = decoded(raw);
             if let Some(new) = self.redact_free_text(&decoded, TextLocation::Body, levels) {
-                replacements.push(Replacement::new(string, escaped(&new)));
+                out.replace(string, &escaped(&new));
             }
         }
-        self.redact_numbers(text, checked_to..text.len(), &hints, &mut replacements);
-        splice::text(text, replacements)
+        self.redact_numbers(text, checked_to..text.len(), &hints, &mut out);
+        out.finish()
     }
 
     /// Replaces the numbers between two strings that contain a known secret.
@@ -153,13 +160,14 @@ impl RedactionPass<'_> {
         text: &str,
         gap: Range<usize>,
         hints: &TextHints,
-        replacements: &mut Vec<Replacement<String>>,
+        out: &mut TextSplicer<'_>,
     ) {
         if !hints.has_known_secret {
             return;
         }
         let is_number_char = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
-        for hit in self.secrets.searcher().find(text[gap.clone()].as_bytes()) {
+        let searcher = self.secrets.searcher_for(text.len());
+        for hit in searcher.find(text[gap.clone()].as_bytes()) {
             let range = gap.start + hit.range.start..gap.start + hit.range.end;
             if !text[range.clone()].chars().all(is_number_char) {
                 continue;
@@ -167,13 +175,13 @@ impl RedactionPass<'_> {
             let start = text[..range.start].trim_end_matches(is_number_char).len();
             let rest = text[range.end..].trim_start_matches(is_number_char).len();
             let new = self.placeholder_for_known(&hit.secret);
-            replacements.push(Replacement::new(
-                start..text.len() - rest,
-                format!("\"{new}\""),
-            ));
+            out.replace(start..text.len() - rest, &format!("\"{new}\""));
         }
     }
 }
+
+/// Takes a range of the document and its new text.
+type Replace<'a> = &'a mut dyn FnMut(Range<usize>, &str);
 
 /// Which strings of a text need a closer look, by one scan of the whole text.
 struct TextHints {
@@ -190,7 +198,8 @@ struct TextHints {
 impl TextHints {
     fn of(pass: &RedactionPass<'_>, text: &str) -> Self {
         let patterns = &pass.rules.patterns;
-        let has_known_secret = pass.secrets.searcher().find_any(text.as_bytes()).is_some();
+        let searcher = pass.secrets.searcher_for(text.len());
+        let has_known_secret = searcher.find_any(text.as_bytes()).is_some();
         let check_all = has_known_secret || patterns.has_anchors() || patterns.may_match(text);
         let has_placeholder = pass.purpose != Purpose::Write && placeholder::may_contain(text);
         Self {
@@ -234,7 +243,10 @@ fn decoded(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);
     }
-    let string = Document::parse(Bytes::from(format!("\"{raw}\"")));
+    // A body may be one string: no more memory than it needs.
+    let mut quoted = String::with_capacity(raw.len() + 2);
+    quoted.extend(["\"", raw, "\""]);
+    let string = Document::parse(Bytes::from(quoted));
     match string.as_ref().map(|string| string.root().kind()) {
         Some(Kind::String(text)) => Cow::Owned(text.into_owned()),
         _ => Cow::Borrowed(raw),

@@ -17,6 +17,7 @@ mod cross_chunk;
 mod cut_secret;
 mod declared_rules;
 mod edits;
+mod encoded_secret;
 mod encodings;
 mod fields;
 mod forgotten_secrets;

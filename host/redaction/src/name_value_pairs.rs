@@ -41,12 +41,10 @@ fn value_in_url(text: &str, start: usize) -> Range<usize> {
 
 /// The passwords in `scheme://user:password@host`, and user information without a colon that is too
 /// long for a user name.
-pub(super) fn userinfo(text: &str) -> Vec<Range<usize>> {
-    if memchr::memchr(b'@', text.as_bytes()).is_none() {
-        return Vec::new();
-    }
-    let starts = memmem::find_iter(text.as_bytes(), "://");
-    let secrets = starts.filter_map(|at| {
+pub(super) fn userinfo(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let has_userinfo = memchr::memchr(b'@', text.as_bytes()).is_some();
+    let starts = has_userinfo.then(|| memmem::find_iter(text.as_bytes(), "://"));
+    let secrets = starts.into_iter().flatten().filter_map(|at| {
         let start = at + 3;
         let rest = &text[start..];
         let is_end = |c: char| c.is_whitespace() || "/?#\"'<>\\`".contains(c);
@@ -58,7 +56,7 @@ pub(super) fn userinfo(text: &str) -> Vec<Range<usize>> {
             None => (userinfo.len() >= MIN_TOKEN_LEN).then_some(start..end),
         }
     });
-    secrets.filter(|range| !range.is_empty()).collect()
+    secrets.filter(|range| !range.is_empty())
 }
 
 /// True if a text may end within the user information of a URL.
@@ -203,10 +201,7 @@ mod tests {
     fn finds_passwords_in_urls() {
         let text = "http://u:p@h/ ssh://git@h https://0123456789abcdef@h ftp://u:a@b@h \
             http://h/@x://:@y://u:z";
-        let found: Vec<_> = userinfo(text)
-            .into_iter()
-            .map(|range| &text[range])
-            .collect();
+        let found: Vec<_> = userinfo(text).map(|range| &text[range]).collect();
         assert_eq!(found, ["p", "0123456789abcdef", "a@b"]);
     }
 

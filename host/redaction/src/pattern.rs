@@ -87,24 +87,33 @@ impl Patterns {
         self.has_anchors
     }
 
-    /// The matches of all patterns with their rules: the first group if it participates, otherwise
-    /// the whole match.
-    pub(super) fn find<'a>(&'a self, text: &str) -> Vec<(Range<usize>, &'a Rule)> {
-        if !self.may_match(text) {
-            return Vec::new();
-        }
-        let mut found = Vec::new();
-        for (regex, rule) in &self.all {
-            for captures in regex.captures_iter(text.as_bytes()) {
-                let Some(place) = captures.get(1).or_else(|| captures.get(0)) else {
-                    continue;
-                };
-                if !place.is_empty() {
-                    found.push((whole_characters(text, place.range()), rule));
-                }
-            }
-        }
-        found
+    /// The matches of all patterns with their rules, in the order of the text: the first group if
+    /// it participates, otherwise the whole match. Of those that begin together the longest is
+    /// first.
+    pub(super) fn find<'a>(
+        &'a self,
+        text: &'a str,
+    ) -> impl Iterator<Item = (Range<usize>, &'a Rule)> {
+        let all = self.may_match(text).then_some(&self.all);
+        let mut found: Vec<_> = all
+            .into_iter()
+            .flatten()
+            .map(|(regex, rule)| {
+                let captures = regex.captures_iter(text.as_bytes());
+                let places = captures.filter_map(|captures| captures.get(1).or(captures.get(0)));
+                let places = places.filter(|place| !place.is_empty());
+                let ranges = places.map(|place| whole_characters(text, place.range()));
+                ranges.map(move |range| (range, rule)).peekable()
+            })
+            .collect();
+        std::iter::from_fn(move || {
+            let first = found.iter_mut().enumerate().filter_map(|(at, found)| {
+                let (range, _) = found.peek()?;
+                Some((range.start, usize::MAX - range.end, at))
+            });
+            let (_, _, first) = first.min()?;
+            found[first].next()
+        })
     }
 }
 
@@ -139,11 +148,7 @@ mod tests {
     fn finds_first_groups_and_whole_matches() {
         let text = "key=abc; sk-12345 \u{e9}x";
         let patterns = patterns(&["key=(\\w+)", "sk-\\d+", "(?:never)", "[\\xc3]()"]);
-        let found: Vec<_> = patterns
-            .find(text)
-            .into_iter()
-            .map(|(range, _)| &text[range])
-            .collect();
+        let found: Vec<_> = patterns.find(text).map(|(range, _)| &text[range]).collect();
         assert_eq!(found, ["abc", "sk-12345"]);
         assert!(!patterns.may_match("nothing here"));
     }
@@ -151,12 +156,15 @@ mod tests {
     #[test]
     fn matches_end_at_character_boundaries() {
         let found = patterns(&["x(..)"]);
-        assert_eq!(found.find("xaé")[0].0, 1..4);
+        assert_eq!(found.find("xaé").next().unwrap().0, 1..4);
     }
 
     #[test]
     fn compiles_unicode_classes_and_detects_anchors() {
-        assert_eq!(patterns(&["\\p{Greek}+"]).find("abc λμ")[0].0, 4..8);
+        assert_eq!(
+            patterns(&["\\p{Greek}+"]).find("abc λμ").next().unwrap().0,
+            4..8
+        );
         assert!(compile("(").is_err());
         assert!(compile("\\w{1000}{1000}").is_err());
         for (expression, expected) in [

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::anchor;
+use crate::encoded_secret::EncodedSecret;
 use crate::encodings::Encoding;
 use crate::placeholder;
 use crate::secret::Secret;
@@ -61,17 +62,18 @@ pub(super) fn equal_run(anchors: &[Anchor], compare: impl Fn(&Anchor) -> Orderin
 
 /// The anchors of a secret in all its encodings.
 pub(super) fn anchors(secret: &Arc<Secret>) -> Vec<Anchor> {
-    let encodings = Encoding::distinct_encodings(secret.value()).into_iter();
-    let long = encodings.filter(|(_, bytes)| bytes.len() >= anchor::LEN);
-    long.map(|(encoding, bytes)| {
-        let (len, offset) = (bytes.len(), anchor::offset(bytes.len()));
+    let encodings = EncodedSecret::all(secret.value()).into_iter();
+    let long = encodings.filter(|encoded| encoded.len >= anchor::LEN);
+    long.map(|encoded| {
+        let (window, at) = anchor::window(encoded.len);
+        let around = encoded.part(window);
         Anchor {
-            word: anchor::word(&bytes, offset),
-            len,
-            fingerprint: fingerprint(&bytes, offset, len).unwrap_or_default(),
+            word: anchor::word(&around, at),
+            len: encoded.len,
+            fingerprint: xxh3_64(&around),
             secret: Arc::clone(secret),
-            whole: TextHash::of(&bytes),
-            encoding,
+            whole: encoded.hash,
+            encoding: encoded.encoding,
         }
     })
     .collect()

@@ -1,12 +1,13 @@
 //! The secrets that a session knows, within limits: the least recently seen ones are forgotten.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder;
 use crate::secret::{Name, Secret};
+use crate::secret_anchor::Anchor;
 use crate::secret_searcher::SecretSearcher;
 
 /// Limits of the registry of one session. Secrets of the environment do not count.
@@ -33,6 +34,48 @@ impl Default for SecretBounds {
 /// The share of the limits that is freed at once, so that forgetting costs little per secret.
 const FREED_SHARE: usize = 8;
 
+/// A longer secret is made ready to be searched for when a text may contain it: to encode it takes
+/// seconds.
+const MAX_SHORT: usize = 64 << 10;
+
+/// Secrets that a searcher does not know yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PendingSecrets {
+    short: Vec<Arc<Secret>>,
+    /// Few: `secret_bytes_per_session` bounds them.
+    long: Vec<Arc<Secret>>,
+}
+
+impl PendingSecrets {
+    fn push(&mut self, secret: Arc<Secret>) {
+        match secret.value().len() <= MAX_SHORT {
+            true => self.short.push(secret),
+            false => self.long.push(secret),
+        }
+    }
+
+    pub(super) fn short(&self) -> &[Arc<Secret>] {
+        &self.short
+    }
+
+    /// The long ones that a text of this length may contain: no encoding is shorter than its
+    /// secret.
+    pub(super) fn long_in(&self, len: usize) -> Vec<Arc<Secret>> {
+        let long = self.long.iter();
+        let fitting = long.filter(|secret| secret.value().len() <= len);
+        fitting.cloned().collect()
+    }
+
+    fn is_empty_for(&self, len: usize) -> bool {
+        self.short.is_empty() && self.long.iter().all(|it| it.value().len() > len)
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Arc<Secret>) -> bool) {
+        self.short.retain(&keep);
+        self.long.retain(&keep);
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Registry {
     secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
@@ -47,7 +90,7 @@ pub(super) struct Registry {
     count: usize,
     bytes: usize,
     /// Searchable secrets that are not in `searcher` yet.
-    pending: Vec<Arc<Secret>>,
+    pending: PendingSecrets,
     searcher: SecretSearcher,
     /// The time of the last use of a recorded secret that is forgotten.
     pub(super) forgotten_until: u64,
@@ -164,16 +207,31 @@ impl Registry {
         }
     }
 
-    /// The searcher, unless secrets are missing in it.
-    pub(super) fn complete_searcher(&self) -> Option<SecretSearcher> {
-        self.pending.is_empty().then(|| self.searcher.clone())
+    /// The searcher, unless it lacks secrets that a text of this length may contain.
+    pub(super) fn complete_searcher(&self, len: usize) -> Option<SecretSearcher> {
+        let is_complete = self.pending.is_empty_for(len);
+        is_complete.then(|| self.searcher.clone())
     }
 
-    /// The searcher with all secrets.
-    pub(super) fn completed_searcher(&mut self) -> SecretSearcher {
-        let pending = std::mem::take(&mut self.pending);
-        self.searcher = self.searcher.with_secrets(&pending);
-        self.searcher.clone()
+    pub(super) fn searcher(&self) -> &SecretSearcher {
+        &self.searcher
+    }
+
+    pub(super) fn pending(&self) -> &PendingSecrets {
+        &self.pending
+    }
+
+    /// Adds pending secrets to the searcher. Those that are not pending any more are left out.
+    pub(super) fn add_to_searcher(&mut self, secrets: &[Arc<Secret>], mut anchors: Vec<Anchor>) {
+        let mut added: HashSet<_> = secrets.iter().map(Arc::as_ptr).collect();
+        let pending = self.pending.short.iter().chain(&self.pending.long);
+        let pending: HashSet<_> = pending.map(Arc::as_ptr).collect();
+        added.retain(|secret| pending.contains(secret));
+        if added.len() < secrets.len() {
+            anchors.retain(|anchor| added.contains(&Arc::as_ptr(&anchor.secret)));
+        }
+        self.pending.retain(|it| !added.contains(&Arc::as_ptr(it)));
+        self.searcher = self.searcher.with_anchors(anchors);
     }
 
     /// The secrets that are searched for.
@@ -211,8 +269,9 @@ impl Registry {
         let unrecorded: Vec<_> = unrecorded.cloned().collect();
         self.forget(&unrecorded, bounds);
         self.searcher = SecretSearcher::default();
-        self.pending = self.searched().cloned().collect();
-        self.pending.shrink_to_fit();
+        let mut pending = PendingSecrets::default();
+        self.searched().cloned().for_each(|it| pending.push(it));
+        self.pending = pending;
         self.secrets.shrink_to_fit();
         self.by_digest.shrink_to_fit();
         self.owners.shrink_to_fit();

@@ -10,8 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::anchor;
-use crate::secret::Secret;
-use crate::secret_anchor::{Anchor, Hit, anchors, equal_run, fingerprint};
+use crate::secret_anchor::{Anchor, Hit, equal_run, fingerprint};
 use crate::text_hash::PrefixHashes;
 
 /// Searches for the secrets that were known when it was created. Cheap to clone.
@@ -28,53 +27,57 @@ impl SecretSearcher {
 
     /// The secrets in a text without overlaps: the one that begins first, then the longer one.
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
-        let (mut hits, mut unsorted_limit) = (Vec::new(), MIN_UNSORTED);
-        self.scan(text, |hit| {
-            hits.push(hit);
-            if hits.len() == unsorted_limit {
-                longest_of_each_start(&mut hits);
-                unsorted_limit = MIN_UNSORTED.max(2 * hits.len());
-            }
-            true
-        });
-        longest_of_each_start(&mut hits);
-        let mut end = 0;
-        hits.retain(|hit| {
-            let is_free = hit.range.start >= end;
-            end = if is_free { hit.range.end } else { end };
-            is_free
-        });
+        let mut hits = Vec::new();
+        self.find_each(text, |hit| hits.push(hit));
         hits
     }
 
-    /// Some secret in a text, if there is one.
-    pub fn find_any(&self, text: &[u8]) -> Option<Hit> {
-        let mut first = None;
-        self.scan(text, |hit| {
-            first = Some(hit);
-            false
-        });
-        first
-    }
-
-    fn scan(&self, text: &[u8], mut take: impl FnMut(Hit) -> bool) {
+    /// Calls `take` with each secret in a text, as [`Self::find`] lists them. Only those of a part
+    /// of the text are held in memory.
+    pub(super) fn find_each(&self, text: &[u8], mut take: impl FnMut(Hit)) {
         let hashes = PrefixHashes::new(text);
-        for tier in &*self.tiers {
-            let mut at = 0;
-            while let Some((found, word)) = tier.next(text, at) {
-                for hit in tier.hits(text, &hashes, found, word) {
-                    if !take(hit) {
-                        return;
-                    }
+        let tiers = self.tiers.iter();
+        let mut tiers: Vec<_> = tiers.map(|tier| (tier, tier.next(text, 0))).collect();
+        let longest = self.tiers.iter().map(|tier| tier.longest_in(text.len()));
+        let longest = longest.max().unwrap_or(0);
+        let (mut hits, mut free_from, mut scanned_to) = (Vec::new(), 0, 0);
+        while scanned_to < text.len() {
+            scanned_to = (scanned_to + BLOCK).min(text.len());
+            for (tier, next) in &mut tiers {
+                tier.scan(text, &hashes, next, scanned_to, &mut hits);
+            }
+            longest_of_each_start(&mut hits);
+            // Of those that begin later, some may end beyond the block.
+            let known = match scanned_to == text.len() {
+                true => hits.len(),
+                false => hits.partition_point(|hit| hit.range.start + longest < scanned_to),
+            };
+            for hit in hits.drain(..known) {
+                if hit.range.start >= free_from {
+                    free_from = hit.range.end;
+                    take(hit);
                 }
-                at = found + 1;
             }
         }
     }
 
+    /// Some secret in a text, if there is one.
+    pub fn find_any(&self, text: &[u8]) -> Option<Hit> {
+        let hashes = PrefixHashes::new(text);
+        self.tiers.iter().find_map(|tier| {
+            let mut at = 0;
+            while let Some((found, word)) = tier.next(text, at) {
+                if let Some(hit) = tier.hits(text, &hashes, found, word).next() {
+                    return Some(hit);
+                }
+                at = found + 1;
+            }
+            None
+        })
+    }
+
     /// A searcher for these secrets and the current ones.
-    pub(super) fn with_secrets(&self, secrets: &[Arc<Secret>]) -> Self {
-        let mut anchors: Vec<Anchor> = secrets.iter().flat_map(anchors).collect();
+    pub(super) fn with_anchors(&self, mut anchors: Vec<Anchor>) -> Self {
         let mut tiers = self.tiers.to_vec();
         while let Some(last) = tiers.pop_if(|last| last.anchors.len() < GROWTH * anchors.len()) {
             anchors.extend_from_slice(&last.anchors);
@@ -115,6 +118,9 @@ fn longest_of_each_start(hits: &mut Vec<Hit>) {
     hits.dedup_by_key(|hit| hit.range.start);
 }
 
+/// Bytes of a text that are searched at a time.
+const BLOCK: usize = 64 << 10;
+
 /// So many hits are collected before shorter ones are dropped: a text of repeated bytes may contain
 /// many secrets at each position.
 const MIN_UNSORTED: usize = 1024;
@@ -128,6 +134,8 @@ struct Tier {
     anchors: Vec<Anchor>,
     /// The words of the anchors in the same order: most look-ups end here.
     words: Vec<u64>,
+    /// The distinct lengths of the encoded secrets, sorted.
+    lens: Vec<usize>,
     /// A set bit for the hash of each word.
     filter: Vec<u64>,
     /// Shift that reduces a 64-bit product to the index of a bit.
@@ -140,7 +148,12 @@ impl Tier {
         let bits = (anchors.len() * BITS_PER_ANCHOR)
             .next_power_of_two()
             .max(MIN_BITS);
+        let mut lens: Vec<_> = anchors.iter().map(|anchor| anchor.len).collect();
+        lens.sort_unstable();
+        lens.dedup();
+        lens.shrink_to_fit();
         let mut tier = Self {
+            lens,
             filter: vec![0; bits / 64],
             shift: u64::BITS - bits.ilog2(),
             words: anchors.iter().map(|anchor| anchor.word).collect(),
@@ -160,6 +173,34 @@ impl Tier {
     fn may_hold(&self, word: u64) -> bool {
         let bit = self.bit(word);
         self.filter[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    /// The length of the longest encoded secret that fits into so many bytes.
+    fn longest_in(&self, len: usize) -> usize {
+        let fitting = self.lens.partition_point(|own| *own <= len);
+        self.lens[..fitting].last().copied().unwrap_or(0)
+    }
+
+    /// Adds the hits whose anchors begin before `end`. `next` is the next position to look at.
+    fn scan(
+        &self,
+        text: &[u8],
+        hashes: &PrefixHashes<'_>,
+        next: &mut Option<(usize, u64)>,
+        end: usize,
+        hits: &mut Vec<Hit>,
+    ) {
+        let mut unsorted_limit = MIN_UNSORTED.max(2 * hits.len());
+        while let Some((at, word)) = next.filter(|(at, _)| *at < end) {
+            for hit in self.hits(text, hashes, at, word) {
+                hits.push(hit);
+                if hits.len() == unsorted_limit {
+                    longest_of_each_start(hits);
+                    unsorted_limit = MIN_UNSORTED.max(2 * hits.len());
+                }
+            }
+            *next = self.next(text, at + 1);
+        }
     }
 
     /// The next position from `at` on whose word may be an anchor.
@@ -230,6 +271,7 @@ const MIN_BITS: usize = 4096;
 mod tests {
     use super::PrefixHashes;
     use crate::Secrets;
+    use crate::encoded_secret::EncodedSecret;
 
     fn found(secrets: &Secrets, text: &str) -> Vec<String> {
         let hits = secrets.searcher().find(text.as_bytes());
@@ -338,7 +380,8 @@ mod tests {
             .map(|n| char::from(b'!' + (n * 7 % 90) as u8))
             .collect();
         secrets.register("key", long.as_bytes());
-        for (encoding, bytes) in crate::encodings::Encoding::distinct_encodings(long.as_bytes()) {
+        for encoded in EncodedSecret::all(long.as_bytes()) {
+            let (encoding, bytes) = (encoded.encoding, encoded.part(0..encoded.len));
             let text = [b"<<", bytes.as_slice(), b">>"].concat();
             let hit = secrets.searcher().find_any(&text).unwrap();
             assert_eq!(hit.range, 2..2 + bytes.len(), "{encoding:?}");

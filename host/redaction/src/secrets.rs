@@ -5,14 +5,15 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder::{self, is_class};
 use crate::secret::{Secret, SecretKind};
+use crate::secret_anchor::anchors;
 use crate::secret_part;
-use crate::secret_registry::{Registry, SecretBounds};
+use crate::secret_registry::{PendingSecrets, Registry, SecretBounds};
 use crate::secret_searcher::SecretSearcher;
 use ouli_codec::identity::Identity;
 
@@ -25,6 +26,8 @@ use ouli_codec::identity::Identity;
 pub struct Secrets {
     id: u64,
     registry: RwLock<Registry>,
+    /// Held while long secrets are encoded.
+    encoding: Mutex<()>,
     bounds: SecretBounds,
     /// The keys of the digests of values.
     digest_keys: [RandomState; 2],
@@ -36,7 +39,23 @@ pub struct Secrets {
 #[derive(Clone, Debug)]
 pub struct KnownSecrets {
     searcher: SecretSearcher,
+    /// Long secrets that are not in `searcher`.
+    pending: PendingSecrets,
     evictions: u64,
+}
+
+impl KnownSecrets {
+    /// A searcher for the secrets that a text of this length may contain.
+    fn searcher_for(&self, len: usize) -> SecretSearcher {
+        let long = self.pending.long_in(len);
+        match long.is_empty() {
+            true => self.searcher.clone(),
+            false => {
+                let anchors = long.iter().flat_map(anchors).collect();
+                self.searcher.with_anchors(anchors)
+            }
+        }
+    }
 }
 
 impl Default for Secrets {
@@ -52,6 +71,7 @@ impl Secrets {
         Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             registry: RwLock::default(),
+            encoding: Mutex::default(),
             bounds,
             digest_keys: [RandomState::new(), RandomState::new()],
             clock: AtomicU64::new(1),
@@ -107,12 +127,36 @@ impl Secrets {
         }
     }
 
-    /// Returns a searcher for all secrets known so far.
+    /// A searcher for all secrets that are known so far.
     pub fn searcher(&self) -> SecretSearcher {
-        if let Some(searcher) = self.registry.read().complete_searcher() {
+        self.searcher_for(usize::MAX)
+    }
+
+    /// A searcher for the secrets that a text of this length may contain.
+    ///
+    /// The secrets are encoded without the lock of the registry: a long one takes seconds.
+    pub fn searcher_for(&self, len: usize) -> SecretSearcher {
+        let registry = self.registry.read();
+        if let Some(searcher) = registry.complete_searcher(len) {
             return searcher;
         }
-        self.registry.write().completed_searcher()
+        let short = registry.pending().short().to_vec();
+        drop(registry);
+        self.add_to_searcher(&short);
+        let long = || self.registry.read().pending().long_in(len);
+        if !long().is_empty() {
+            // One thread encodes them; others that need them wait.
+            let _encoding = self.encoding.lock();
+            self.add_to_searcher(&long());
+        }
+        self.registry.read().searcher().clone()
+    }
+
+    fn add_to_searcher(&self, secrets: &[Arc<Secret>]) {
+        if !secrets.is_empty() {
+            let anchors = secrets.iter().flat_map(anchors).collect();
+            self.registry.write().add_to_searcher(secrets, anchors);
+        }
     }
 
     /// A secret with whose first part a text ends. Compares all secrets one by one.
@@ -171,16 +215,20 @@ impl Secrets {
     /// The secrets that are known now. They stay known to the guard of an exchange that is written
     /// later.
     pub fn known(&self) -> KnownSecrets {
-        let searcher = self.searcher();
+        let searcher = self.searcher_for(0);
+        let registry = self.registry.read();
         KnownSecrets {
             searcher,
-            evictions: self.registry.read().evictions,
+            pending: registry.pending().clone(),
+            evictions: registry.evictions,
         }
     }
 
-    /// The searcher for secrets that were known and are forgotten; `None` if nothing is.
-    pub(super) fn forgotten_of<'a>(&self, known: &'a KnownSecrets) -> Option<&'a SecretSearcher> {
-        (self.registry.read().evictions != known.evictions).then_some(&known.searcher)
+    /// The searcher for secrets that were known and are forgotten, for a text of this length;
+    /// `None` if nothing is.
+    pub(super) fn forgotten_of(&self, known: &KnownSecrets, len: usize) -> Option<SecretSearcher> {
+        let is_forgotten = self.registry.read().evictions != known.evictions;
+        is_forgotten.then(|| known.searcher_for(len))
     }
 
     /// Forgets what no recording needs. The session stays usable.

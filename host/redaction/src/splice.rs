@@ -15,22 +15,73 @@ impl<T> Replacement<T> {
     }
 }
 
+/// Replaces ranges of a text that come in order, without a list of them.
+pub(super) struct TextSplicer<'a> {
+    text: &'a str,
+    out: String,
+    /// The first byte that is not in `out`.
+    copied_to: usize,
+    is_changed: bool,
+}
+
+impl<'a> TextSplicer<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            out: String::new(),
+            copied_to: 0,
+            is_changed: false,
+        }
+    }
+
+    /// Replaces a range that does not begin before those that came earlier. One that overlaps with
+    /// an earlier one is left out.
+    pub(super) fn replace(&mut self, range: Range<usize>, value: &str) {
+        if range.start < self.copied_to {
+            return;
+        }
+        if !self.is_changed {
+            self.out.reserve_exact(self.text.len());
+            self.is_changed = true;
+        }
+        self.push(self.copied_to..range.start);
+        self.reserve(value.len());
+        self.out.push_str(value);
+        self.copied_to = range.end;
+    }
+
+    /// The new text. None if nothing was replaced.
+    pub(super) fn finish(mut self) -> Option<String> {
+        if !self.is_changed {
+            return None;
+        }
+        self.push(self.copied_to..self.text.len());
+        self.out.shrink_to_fit();
+        Some(self.out)
+    }
+
+    fn push(&mut self, range: Range<usize>) {
+        let unchanged = self.text.get(range).unwrap_or_default();
+        self.reserve(unchanged.len());
+        self.out.push_str(unchanged);
+    }
+
+    /// Grows by less than a string does by itself: a body may have as many bytes as memory allows.
+    fn reserve(&mut self, count: usize) {
+        if self.out.capacity() - self.out.len() < count {
+            self.out.reserve_exact(count.max(self.out.len() / 8));
+        }
+    }
+}
+
 /// Applies all replacements to a text. Of overlapping replacements the first applies, or the
 /// longest of those with the same start. None if there are none.
 pub(super) fn text(text: &str, replacements: Vec<Replacement<String>>) -> Option<String> {
-    let replacements = ordered(replacements)?;
-    let mut out = String::with_capacity(text.len());
-    let mut copied_to = 0;
-    for replacement in replacements {
-        out.push_str(
-            text.get(copied_to..replacement.range.start)
-                .unwrap_or_default(),
-        );
-        out.push_str(&replacement.value);
-        copied_to = replacement.range.end;
+    let mut out = TextSplicer::new(text);
+    for replacement in ordered(replacements)? {
+        out.replace(replacement.range, &replacement.value);
     }
-    out.push_str(text.get(copied_to..).unwrap_or_default());
-    Some(out)
+    out.finish()
 }
 
 /// Like `text`, for bytes.
@@ -55,7 +106,8 @@ pub(super) fn in_order(bytes: &[u8], replacements: &[Replacement<Vec<u8>>]) -> O
     (!replacements.is_empty()).then_some(out)
 }
 
-fn ordered<T>(mut replacements: Vec<Replacement<T>>) -> Option<Vec<Replacement<T>>> {
+/// Sorts replacements and leaves out those that overlap. None if there are none.
+pub(super) fn ordered<T>(mut replacements: Vec<Replacement<T>>) -> Option<Vec<Replacement<T>>> {
     if replacements.is_empty() {
         return None;
     }

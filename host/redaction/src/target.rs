@@ -5,7 +5,7 @@ use crate::name_matcher::NameMap;
 use crate::pass::RedactionPass;
 use crate::placeholder;
 use crate::rule::Rule;
-use crate::splice::{self, Replacement};
+use crate::splice::TextSplicer;
 use ouli_codec::form;
 
 impl RedactionPass<'_> {
@@ -55,16 +55,21 @@ impl RedactionPass<'_> {
         pairs: impl Iterator<Item = form::Pair>,
         rules: &NameMap<Rule>,
     ) -> Option<String> {
-        let named = pairs.filter_map(|pair| {
+        let mut out = TextSplicer::new(text);
+        for pair in pairs {
             let new = match rules.get(&pair.name) {
-                Some(rule) => {
-                    placeholder::encoded(&self.placeholder_for(rule, pair.value.as_bytes())?)
-                }
-                None => form::encode_component(&self.redact_pair_value(&pair.value)?),
+                Some(rule) => self
+                    .placeholder_for(rule, pair.value.as_bytes())
+                    .map(|new| placeholder::encoded(&new)),
+                None => self
+                    .redact_pair_value(&pair.value)
+                    .map(|new| form::encode_component(&new)),
             };
-            Some(Replacement::new(pair.value_span, new))
-        });
-        let named = splice::text(text, named.collect());
+            if let Some(new) = new {
+                out.replace(pair.value_span, &new);
+            }
+        }
+        let named = out.finish();
         let rest = self.redact_free_text(
             named.as_deref().unwrap_or(text),
             TextLocation::UrlEncoded,

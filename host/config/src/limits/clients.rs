@@ -161,6 +161,9 @@ macro_rules! client_limits {
     /// code 1001; at most a tenth of `shutdown_timeout`.
     stream_drain_lead: Duration = 2 * SECOND, Time(MS..=DAY),
         "time for both sides to close (RFC 6455, section 7.4.1)";
+    /// Log lines that wait to be written to standard error. Further ones are dropped and counted.
+    log_buffer: usize = MIB, Bytes(4 * KIB..=GIB), RestartOnly,
+        "some 5,000 lines; a pipe holds 64 KiB";
 }
 
         } }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use rustix::fs::Access;
 use sha2::{Digest as _, Sha256};
 
 /// The largest compiled code, in bytes.
@@ -33,6 +34,7 @@ const SUFFIX: &str = ".code";
 #[derive(Debug)]
 pub(crate) struct CodeCache {
     folder: PathBuf,
+    is_writable: bool,
 }
 
 impl CodeCache {
@@ -41,14 +43,16 @@ impl CodeCache {
     pub(super) fn open(folder: &Path) -> Option<Self> {
         let checked = create(folder).and_then(|()| check_owner(folder));
         if let Err(error) = checked {
-            tracing::warn!(
-                "cannot use the compile cache, plugins are compiled at every start: {}: {error}",
-                folder.display()
-            );
+            warn_not_cached(folder, &error);
             return None;
+        }
+        let writable = rustix::fs::access(folder, Access::WRITE_OK).map_err(Error::from);
+        if let Err(error) = &writable {
+            warn_not_cached(folder, error);
         }
         Some(Self {
             folder: folder.to_owned(),
+            is_writable: writable.is_ok(),
         })
     }
 
@@ -109,6 +113,9 @@ impl CodeCache {
 
     /// Stores the code of a key. Without room or permission, it is compiled again the next time.
     pub(super) fn store(&self, key: &str, code: &[u8]) {
+        if !self.is_writable {
+            return;
+        }
         if let Err(error) = self.try_store(key, code) {
             tracing::warn!(
                 "compile cache: cannot write {}: {error}",
@@ -165,6 +172,14 @@ impl CodeCache {
 
 fn create(folder: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn warn_not_cached(folder: &Path, error: &Error) {
+    tracing::warn!(
+        "compiled plugins are not cached, so each start compiles them: {}: {error}; make the \
+         folder writable, or set XDG_CACHE_HOME to a folder that is",
+        folder.display()
+    );
 }
 
 /// Rejects a folder in which another user could plant code.

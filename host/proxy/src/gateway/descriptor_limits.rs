@@ -12,6 +12,13 @@ const PER_WORKER: usize = 6;
 /// The fewest that a limit keeps.
 const LEAST: usize = 4;
 
+/// The fewest descriptors with which a gateway can serve: its own without files that are read
+/// beside others, a connection to a client and one to an upstream for each of [`LEAST`] requests.
+pub(super) fn least(config: &Config, workers: usize) -> usize {
+    let listeners = config.endpoints.len() * workers;
+    OWN / 2 + workers * PER_WORKER + listeners + 2 * LEAST
+}
+
 /// Lowers limits that do not fit. Returns what was lowered, as `key VALUE`.
 pub(super) fn fit(config: &mut Config, workers: usize, descriptors: usize) -> Vec<String> {
     let listeners = config.endpoints.len() * workers;

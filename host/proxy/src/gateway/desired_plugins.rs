@@ -23,7 +23,15 @@ const BUILTIN: [(&str, &[u8]); 3] = [
 pub(super) struct DesiredPlugin {
     pub(super) name: String,
     /// The plugin, or why its file cannot be read.
-    pub(super) candidate: Result<Candidate, String>,
+    pub(super) candidate: Result<Candidate, Unreadable>,
+}
+
+/// A file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) reason: String,
+    /// Nobody named it, and it is no plugin: the gateway starts without it.
+    pub(super) is_skipped: bool,
 }
 
 /// A plugin that should be in force.
@@ -48,9 +56,14 @@ pub(super) fn desired_plugins(config: &Config, instances: usize) -> Vec<DesiredP
     };
     for plugin in &config.plugins {
         let name = &plugin.file;
-        let read = files
-            .remove(name)
-            .unwrap_or_else(|| Err(missing_file(folders)));
+        let read = match files.remove(name) {
+            Some(read) => read.map_err(|error| error.reason),
+            None => Err(missing_file(folders)),
+        };
+        let read = read.map_err(|reason| Unreadable {
+            reason,
+            is_skipped: false,
+        });
         add(name, read.map(|bytes| configured(plugin, bytes, instances)));
     }
     let bounds = Bounds::from(&config.limits);
@@ -72,6 +85,10 @@ pub(super) fn desired_plugins(config: &Config, instances: usize) -> Vec<DesiredP
     // Files without a section follow, sorted by name.
     for (name, read) in files {
         let candidate = read.map(|bytes| unconfigured(name.clone(), bytes, "{}".to_owned(), true));
+        let candidate = candidate.map_err(|error| Unreadable {
+            reason: error.reason,
+            is_skipped: !error.may_be_plugin,
+        });
         add(&name, candidate);
     }
     for (name, bytes) in BUILTIN {

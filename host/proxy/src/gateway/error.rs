@@ -122,6 +122,17 @@ pub enum StartError {
     /// An inherited socket cannot be used.
     #[error("inherited socket: {0}")]
     InheritedSocket(String),
+    /// The process may open too few files.
+    #[error(
+        "the process may open {available} files, and the gateway needs at least {needed}: raise \
+         `ulimit -n` (systemd: LimitNOFILE=)"
+    )]
+    OpenFiles {
+        /// How many it may open.
+        available: usize,
+        /// How many it needs.
+        needed: usize,
+    },
     /// The system cannot create a thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),

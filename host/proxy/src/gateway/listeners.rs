@@ -208,6 +208,7 @@ impl Listeners {
             .chain([shared_drain.clone()])
             .collect();
         let remaining = shutdown::wait_for_drains(&drains, timeouts);
+        shared_drain.begin_aborting();
         for worker in std::mem::take(&mut self.workers) {
             worker.end(deadline.of_workers());
         }

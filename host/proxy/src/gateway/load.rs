@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::builtin_settings;
 use super::descriptor_limits;
-use super::desired_plugins::{DesiredPlugin, desired_plugins};
+use super::desired_plugins::{DesiredPlugin, Unreadable, desired_plugins};
 use super::environment_secrets;
 use super::error::{MissingFolder, StartError};
 use super::loaded::{Loaded, RejectedVersion};
@@ -38,7 +38,7 @@ pub fn load_config(options: &Options) -> Result<Config, StartError> {
 pub(super) fn load(options: &Options) -> Result<Loaded, StartError> {
     let text = read_config(options)?;
     let config = parse_config(options, text.as_deref())?;
-    let config = fit_descriptors(options, config, None);
+    let config = fit_descriptors(options, config, None)?;
     let (loaded, errors) = load_parts(options, text, config)?;
     errors.into_iter().next().map_or(Ok(loaded), Err)
 }
@@ -86,7 +86,15 @@ fn load_parts(
         config_error: None,
     };
     let desired = desired_plugins(&loaded.config, options.instance_count());
-    let mut invalid = unreadable(&desired);
+    let (skipped_files, unreadable) = unreadable(&desired)
+        .into_iter()
+        .partition::<Vec<_>, _>(|(_, error)| error.is_skipped);
+    for (name, error) in skipped_files {
+        let reason = &error.reason;
+        tracing::warn!("{name} in the plugins folder is skipped: it {reason}");
+    }
+    let unreadable = unreadable.into_iter();
+    let mut invalid: Vec<_> = unreadable.map(unreadable_line).collect();
     let swap = PluginSwap::first(options, &loaded)?;
     let file = config_file(options, loaded.config_text.as_deref());
     let outcome = swap.load_all(&desired, Scope::All);
@@ -138,8 +146,8 @@ pub(super) fn reload(
     let known = unreadable(&previous.desired);
     for error in unreadable(&desired) {
         if !known.contains(&error) {
-            let error = log_lines(&error);
-            tracing::error!("{error}\n  the last good version stays in force");
+            let note = fallback_note(error.0, &loaded);
+            tracing::error!("{}\n  {note}", unreadable_line(error));
         }
     }
     loaded.desired = desired;
@@ -177,13 +185,17 @@ pub(super) fn load_plugins(
     Some(loaded)
 }
 
-/// The plugins whose files cannot be read, one line for each.
-fn unreadable(desired: &[DesiredPlugin]) -> Vec<String> {
+/// The plugins whose files cannot be read.
+fn unreadable(desired: &[DesiredPlugin]) -> Vec<(&str, &Unreadable)> {
     let failed = desired.iter().filter_map(|one| {
-        let reason = one.candidate.as_ref().err()?;
-        Some(format!("{}: {reason}", one.name))
+        let error = one.candidate.as_ref().err()?;
+        Some((&*one.name, error))
     });
     failed.collect()
+}
+
+fn unreadable_line((name, error): (&str, &Unreadable)) -> String {
+    format!("{name}: {}", error.reason)
 }
 
 fn log_rejected(rejected: &BTreeMap<String, RejectedVersion>, loaded: &Loaded) {
@@ -220,7 +232,7 @@ fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
             return Err(StartError::EmptiedConfig);
         }
         let config = parse_config(options, text.as_deref())?;
-        let config = fit_descriptors(options, config, Some(&loaded.config));
+        let config = fit_descriptors(options, config, Some(&loaded.config))?;
         check_plugin_folders(&config)?;
         environment_secrets::check(&config, options)?;
         Ok(Some((text, config)))
@@ -293,11 +305,16 @@ fn command_line(options: &Options) -> CommandLine {
 }
 
 /// Lowers the limits that need more file descriptors than the process may open, and says so if they
-/// differ from those in force.
-fn fit_descriptors(options: &Options, mut config: Config, in_force: Option<&Config>) -> Config {
+/// differ from those in force. An error if it may open too few to serve at all.
+fn fit_descriptors(
+    options: &Options,
+    mut config: Config,
+    in_force: Option<&Config>,
+) -> Result<Config, StartError> {
     let Some(descriptors) = options.max_descriptors else {
-        return config;
+        return Ok(config);
     };
+    check_descriptors(options, &config)?;
     let lowered = descriptor_limits::fit(&mut config, options.worker_count(), descriptors);
     let is_new = in_force.is_none_or(|in_force| in_force.limits != config.limits);
     if is_new && !lowered.is_empty() {
@@ -308,7 +325,22 @@ fn fit_descriptors(options: &Options, mut config: Config, in_force: Option<&Conf
             lowered.join(", limits.")
         );
     }
-    config
+    Ok(config)
+}
+
+/// Whether the process may open as many files as the gateway needs.
+///
+/// # Errors
+/// If not: how many it needs.
+pub fn check_descriptors(options: &Options, config: &Config) -> Result<(), StartError> {
+    let Some(available) = options.max_descriptors else {
+        return Ok(());
+    };
+    let needed = descriptor_limits::least(config, options.worker_count());
+    match available < needed {
+        true => Err(StartError::OpenFiles { available, needed }),
+        false => Ok(()),
+    }
 }
 
 fn parse_config(options: &Options, text: Option<&str>) -> Result<Config, StartError> {

@@ -43,7 +43,7 @@ pub use check::check;
 pub use error::StartError;
 pub use lifecycle::Gateway;
 pub use listener_info::ListenerInfo;
-pub use load::load_config;
+pub use load::{check_descriptors, load_config};
 pub use loaded::Loaded;
 pub use options::{ConfigSource, Options};
 pub use plugin_status::Status;

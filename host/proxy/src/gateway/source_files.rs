@@ -46,24 +46,46 @@ impl FileStamp {
     }
 }
 
+/// Why a file in a plugin folder is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UnreadableFile {
+    pub(super) reason: String,
+    /// It is a regular file whose content can be read in part: it may be a plugin that was cut.
+    pub(super) may_be_plugin: bool,
+}
+
 /// The plugins in the folders, by file name: the bytes, or why they cannot be read. If two folders
 /// have a file of the same name, the first one is used. A file that vanished meanwhile is left out.
 pub(super) fn plugins(
     folders: &[PathBuf],
     max_size: usize,
-) -> BTreeMap<String, Result<Arc<[u8]>, String>> {
+) -> BTreeMap<String, Result<Arc<[u8]>, UnreadableFile>> {
     let mut found = BTreeMap::new();
     for (name, path) in folders.iter().flat_map(|folder| plugin_files(folder)) {
         if found.contains_key(&name) {
             continue;
         }
+        let unreadable = |reason: String, may_be_plugin| {
+            let reason = format!("cannot be read: {reason}");
+            Err(UnreadableFile {
+                reason,
+                may_be_plugin,
+            })
+        };
         let read = match ouli_files::read(&path, max_size) {
             Ok(bytes) => Ok(bytes.into()),
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-                Err(format!("cannot be read: {error} (limits.plugin_file)"))
-            }
-            Err(error) => Err(format!("cannot be read: {error}")),
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound if path.is_symlink() => unreadable(
+                    "it is a link to a file that does not exist".to_owned(),
+                    false,
+                ),
+                ErrorKind::NotFound => continue,
+                ErrorKind::FileTooLarge => {
+                    unreadable(format!("{error} (limits.plugin_file)"), true)
+                }
+                ErrorKind::PermissionDenied => unreadable(error.to_string(), false),
+                _ => unreadable(error.to_string(), path.is_file()),
+            },
         };
         found.insert(name, read);
     }

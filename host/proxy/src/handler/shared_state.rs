@@ -84,6 +84,16 @@ impl SharedState {
             .ok_or(ExchangeError::TooManyRequests("max_concurrent_requests"))
     }
 
+    /// Why an exchange ended before something else: its client left, or the gateway stopped, which
+    /// drops what is in progress.
+    pub(crate) fn reason_for_ending(&self, before: &str) -> String {
+        let who = match self.drain.is_aborting() {
+            true => "the gateway stopped",
+            false => "the client left",
+        };
+        format!("{who} before {before}")
+    }
+
     /// A permit for a long-lived stream, if one is free. A WebSocket and an event stream exchange
     /// their request permit for it.
     pub(super) fn stream_permit(&self) -> Option<StreamPermit> {

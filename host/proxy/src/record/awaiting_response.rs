@@ -145,7 +145,8 @@ impl Drop for AwaitingResponse<'_> {
             return;
         }
         if !self.context.endpoint.configured.record_failures {
-            let mut reason = "the client left before the response began".to_owned();
+            let shared = &self.context.handler.shared;
+            let mut reason = shared.reason_for_ending("the response began");
             if let Some(interruption) = self.interruption.and_then(OnceLock::get) {
                 reason = format!("{reason}, and {interruption}");
             }

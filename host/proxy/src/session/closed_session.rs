@@ -67,8 +67,11 @@ impl Session {
 
     /// Forgets the secrets that no recording needs, and withholds them in the texts that stay.
     pub(super) fn compact_secrets(&self) {
-        let searcher = self.secrets().searcher();
-        let is_secret = |text: &str| searcher.find_any(text.as_bytes()).is_some();
+        let secrets = self.secrets();
+        let is_secret = |text: &str| {
+            let searcher = secrets.searcher_for(text.len());
+            searcher.find_any(text.as_bytes()).is_some()
+        };
         self.counters().withhold(is_secret);
         self.total_counters().withhold(is_secret);
         self.secrets().compact();

@@ -67,7 +67,11 @@ impl RedactionPass<'_> {
             self.find_split_values(joined, text, &mut replacements);
             self.find_split_matches(joined, text, &mut replacements);
         }
-        for hit in self.secrets.searcher().find(joined.bytes()) {
+        for hit in self
+            .secrets
+            .searcher_for(joined.bytes().len())
+            .find(joined.bytes())
+        {
             if is_unreplaced(&replacements, &hit.range) && joined.crosses_boundary(&hit.range) {
                 let range = joined.whole_characters(hit.range);
                 replacements.push((range, self.placeholder_for_known(&hit.secret)));
@@ -95,8 +99,9 @@ impl RedactionPass<'_> {
                 continue;
             }
             let end = self.unquoted_end(joined, text, &range);
-            if let Some(replacement) = self.replace_pair(name, text, range.start..end) {
-                replacements.push((replacement.range, replacement.value));
+            let value = range.start..end;
+            if let Some(new) = self.placeholder_for_pair(name, &text[value.clone()]) {
+                replacements.push((value, new));
             }
         }
     }
@@ -156,16 +161,17 @@ impl RedactionPass<'_> {
         text: &str,
         replacements: &mut Vec<(Range<usize>, String)>,
     ) {
-        let mut from = 0;
+        let (mut from, rules) = (0, self.rules);
         for _ in 0..MAX_REPLACEMENTS {
-            let found = self.rules.patterns.find(&text[from..]).into_iter();
+            let found = rules.patterns.find(&text[from..]);
             let found = found.map(|(range, rule)| (range.start + from..range.end + from, rule));
-            let split = found.filter(|(range, _)| {
+            let mut split = found.filter(|(range, _)| {
                 joined.crosses_boundary(range) || !self.matches_in_fragment(joined, text, range)
             });
-            let Some((range, rule)) = split.min_by_key(|(range, _)| range.start) else {
+            let Some((range, rule)) = split.next() else {
                 return;
             };
+            drop(split);
             let secret = range.start..self.match_end(joined, text, &range);
             from = secret.end;
             let is_split = joined.crosses_boundary(&secret)
@@ -181,10 +187,8 @@ impl RedactionPass<'_> {
     /// text before the secret, such as `Bearer`, which may be in another fragment.
     fn matches_in_fragment(&self, joined: &JoinedText, text: &str, secret: &Range<usize>) -> bool {
         let fragment = joined.fragment(secret.start);
-        let found = self.rules.patterns.find(&text[fragment.clone()]);
-        found
-            .iter()
-            .any(|(range, _)| fragment.start + range.start == secret.start)
+        let mut found = self.rules.patterns.find(&text[fragment.clone()]);
+        found.any(|(range, _)| fragment.start + range.start == secret.start)
     }
 
     /// The end of a match that crosses boundaries. A pattern without a maximum length extends into
@@ -203,11 +207,9 @@ impl RedactionPass<'_> {
             let before = text.floor_char_boundary(range.start.saturating_sub(CONTEXT));
             let is_complete = patterns
                 .find(&text[before..end])
-                .iter()
                 .any(|(found, _)| before + found.start == range.start);
             let is_other_match = patterns
                 .find(whole)
-                .iter()
                 .any(|(found, _)| found.start < more.len());
             if is_complete && (is_other_match || !looks_like_token(more)) {
                 break;

@@ -149,7 +149,11 @@ impl RedactionPass<'_> {
 
     /// Redacts known secrets in bytes of unknown format.
     pub(super) fn redact_known_secrets(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let hits = self.secrets.searcher().find(bytes).into_iter();
+        let hits = self
+            .secrets
+            .searcher_for(bytes.len())
+            .find(bytes)
+            .into_iter();
         let replacements = hits.map(|hit| {
             let new = self.placeholder_for_known(&hit.secret);
             Replacement::new(hit.range, new.into_bytes())

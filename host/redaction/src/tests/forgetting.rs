@@ -106,10 +106,10 @@ fn a_searcher_of_before_finds_what_was_forgotten_since() {
     let secrets = Secrets::with_bounds(FEW);
     secrets.register("token", b"first-secret-value");
     let known = secrets.known();
-    assert!(secrets.forgotten_of(&known).is_none());
+    assert!(secrets.forgotten_of(&known, usize::MAX).is_none());
     (0..5000_u64).for_each(|number| secrets.register("token", &number.to_le_bytes()));
     assert!(!is_known(&secrets, "first-secret-value"));
-    let before = secrets.forgotten_of(&known).unwrap();
+    let before = secrets.forgotten_of(&known, usize::MAX).unwrap();
     assert!(before.find_any(b"first-secret-value").is_some());
 }
 

@@ -32,12 +32,14 @@ pub(crate) const PATTERNS: &[(&str, &str)] = &[
         "stripe-key",
         r"\b(?:[rs]k_(?:live|test)_|whsec_)[A-Za-z0-9]{16,}",
     ),
-    // Up to the end line of the key; if that is cut off, all characters that a key can contain.
+    // Up to the end line of the key; if that is cut off, all characters that a key can contain. The
+    // end line is not looked for beyond other five dashes: a text of begin lines would be read once
+    // for each of them.
     (
         "private-key",
         concat!(
             r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-            r"(?:(?s:.*?)-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
+            r"(?:(?:-{0,4}[^-])*-----END [A-Z ]*PRIVATE KEY-----|[A-Za-z0-9+/=\s\\:,-]*)",
         ),
     ),
     // Signed tokens (RFC 7519), and encrypted ones (RFC 7516), which have two more parts.
