@@ -21,7 +21,7 @@ pub(crate) struct RequestBody {
     early: VecDeque<Result<Frame<Bytes>, IncomingBodyError>>,
 }
 
-/// The size in bytes up to which a body is awaited before its request takes the place of another.
+/// The size in bytes up to which a body is awaited while uploads have their places.
 const MAX_AWAITED: u64 = 16 << 10;
 
 impl RequestBody {

@@ -42,9 +42,14 @@ impl RequestLimiter {
         self.permits.available_permits()
     }
 
+    /// A permit if one is free.
+    pub(crate) fn try_acquire(&self) -> Option<RequestPermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
     /// A permit, at once or after a wait; none if the queue is full or the wait times out.
     pub(crate) async fn acquire(&self, contention: &Contention) -> Option<RequestPermit> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+        if let Some(permit) = self.try_acquire() {
             return Some(permit);
         }
         let _queue_slot = self.queue_slots.try_acquire().ok()?;

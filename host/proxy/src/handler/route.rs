@@ -99,22 +99,25 @@ impl Route {
         }
     }
 
-    /// A permit for one request, at once or after a bounded wait, and one for its body if that has
-    /// not arrived.
+    /// A permit for one request, at once or after a bounded wait.
     pub(crate) async fn request_permit(
         &self,
-        has_arrived: bool,
         contention: &Contention,
-    ) -> Result<(RequestPermit, Option<RequestPermit>), ExchangeError> {
-        let exceeded = || ExchangeError::TooManyRequests("upstream_max_concurrent_requests");
-        let upload = match has_arrived {
-            true => None,
-            false => Some(self.upload_limiter.acquire(contention).await),
-        };
-        let upload = upload.map(|upload| upload.ok_or_else(exceeded));
-        let upload = upload.transpose()?;
-        let permit = self.request_limiter.acquire(contention).await;
-        Ok((permit.ok_or_else(exceeded)?, upload))
+    ) -> Result<RequestPermit, ExchangeError> {
+        permit(&self.request_limiter, contention).await
+    }
+
+    /// A permit for a request whose body has not arrived, which it needs beside its own.
+    pub(crate) async fn upload_permit(
+        &self,
+        contention: &Contention,
+    ) -> Result<RequestPermit, ExchangeError> {
+        permit(&self.upload_limiter, contention).await
+    }
+
+    /// The same if one is free.
+    pub(crate) fn free_upload_permit(&self) -> Option<RequestPermit> {
+        self.upload_limiter.try_acquire()
     }
 
     /// The client of a worker. It refuses to connect to the gateway's own listeners.
@@ -140,4 +143,14 @@ impl Route {
 /// The requests of `max` whose bodies may be outstanding: all but a quarter.
 fn max_uploads(max: usize) -> usize {
     max - max / 4
+}
+
+async fn permit(
+    limiter: &RequestLimiter,
+    contention: &Contention,
+) -> Result<RequestPermit, ExchangeError> {
+    let permit = limiter.acquire(contention).await;
+    permit.ok_or(ExchangeError::TooManyRequests(
+        "upstream_max_concurrent_requests",
+    ))
 }

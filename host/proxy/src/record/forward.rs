@@ -12,10 +12,12 @@ use super::reclaimable_body::{BodyReturn, ReclaimableBody};
 use super::request_head::RequestHead;
 use super::teed_request_body::TeedRequestBody;
 use super::whole_body::WholeBody;
-use crate::handler::{AccessOutcome, ExchangeError, RequestBody, RequestContext, RequestPermit};
+use crate::handler::{
+    AccessOutcome, ExchangeError, RequestBody, RequestContext, RequestPermit, Route,
+};
 use ouli_config::Scheme;
 use ouli_net::http::{forwarding, upgrade, validation};
-use ouli_net::server::InterimSender;
+use ouli_net::server::{Contention, InterimSender};
 use ouli_net::upstream::{
     self, InMemoryBody, OnInterim, UpstreamBody, UpstreamClient, UpstreamError,
 };
@@ -30,6 +32,34 @@ pub(crate) enum ForwardedBody {
 }
 
 impl ForwardedBody {
+    /// The permit of a body that is outstanding. While there is none, a small body is awaited: then
+    /// it needs none.
+    async fn upload_permit(
+        &mut self,
+        route: &Route,
+        contention: &Contention,
+    ) -> Result<Option<RequestPermit>, ExchangeError> {
+        if self.has_arrived() {
+            return Ok(None);
+        }
+        if let Some(permit) = route.free_upload_permit() {
+            return Ok(Some(permit));
+        }
+        tokio::select! {
+            biased;
+            true = self.await_small() => Ok(None),
+            permit = route.upload_permit(contention) => permit.map(Some),
+        }
+    }
+
+    fn has_arrived(&self) -> bool {
+        match self {
+            Self::Passthrough(body) => body.is_end_stream(),
+            Self::Teed(body, ..) => body.is_end_stream(),
+            Self::Whole(..) => true,
+        }
+    }
+
     /// Reads a small body. True if all of it has arrived.
     async fn await_small(&mut self) -> bool {
         match self {
@@ -50,16 +80,15 @@ pub(super) async fn send(
     let (route, client) = context.upstream()?;
     let is_in_memory = matches!(body, ForwardedBody::Whole(..));
     // A call may wait for its client before the upstream responds.
-    let permit = match context.is_call() {
-        true => None,
+    let (permit, upload) = match context.is_call() {
+        true => (None, None),
         false => {
-            let has_arrived = body.await_small().await;
             let contention = &context.handler.shared.contention;
-            Some(route.request_permit(has_arrived, contention).await?)
+            let upload = body.upload_permit(route, contention).await?;
+            (Some(route.request_permit(contention).await?), upload)
         }
     };
-    let (permit, upload) = permit.unzip();
-    let mut request = Request::new(into_body(body, upload.flatten()));
+    let mut request = Request::new(into_body(body, upload));
     if is_in_memory {
         request.extensions_mut().insert(InMemoryBody);
     }
