@@ -184,7 +184,12 @@ fn a_stored_body_that_is_lost_fails_the_verdict_and_the_check() {
             (500, "cassette")
         );
         let report = gateway.finish();
-        assert_eq!((report.hits, report.passed), (0, false));
+        assert_eq!((report.hits, report.misses, report.passed), (0, 0, false));
+        let [failure] = &report.failures[..] else {
+            panic!("{:?}", report.failures);
+        };
+        let told = "DAMAGED: 1 (a stored body cannot be read: default.bodies/";
+        assert!(failure.text.starts_with(told), "{failure:?}");
         let check = run(&folder, &["check"]);
         assert_eq!(check.status, Some(2));
         assert!(

@@ -179,3 +179,45 @@ fn a_report_waits_for_no_reader() {
     let reason = "it is a FIFO that no program reads";
     assert!(ended.stderr.contains(reason), "{}", ended.stderr);
 }
+
+#[test]
+fn check_and_list_name_a_cassette_that_is_no_regular_file() {
+    for kind in ["fifo", "zero", "dir", "link"] {
+        let folder = Folder::new();
+        fs::create_dir(folder.cassettes()).unwrap();
+        folder.write_config("mode = \"replay\"");
+        let path = folder.cassette("odd");
+        match kind {
+            "link" => symlink("nothing", &path).unwrap(),
+            kind => put(kind, &path),
+        }
+        let reason = match kind {
+            "link" => "a symbolic link to nothing",
+            _ => "not a regular file",
+        };
+        let ended = program(&folder, &["check"]).run();
+        assert_eq!(ended.status, Some(2), "{kind}: {}", ended.stderr);
+        let told = |text: &str| text.contains("odd") && text.contains(reason);
+        assert!(told(&ended.stderr), "{kind}: {}", ended.stderr);
+        let ended = program(&folder, &["cassette", "list"]).run();
+        assert_eq!(ended.status, Some(1), "{kind}: {}", ended.stderr);
+        assert!(told(&ended.stderr), "{kind}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_named() {
+    for (arguments, name) in [
+        (["replay", "--cassettes", "file"], "cassette folder"),
+        (["record", "--cassettes", "file"], ""),
+        (["replay", "--plugins", "file"], "plugin folder"),
+    ] {
+        let folder = Folder::new();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let upstream = ["--listen", ANY, "--upstream", "http://127.0.0.1:1"];
+        let ended = program(&folder, &[&arguments[..], &upstream].concat()).run();
+        assert_eq!(ended.status, Some(2), "{arguments:?}: {}", ended.stderr);
+        let told = ended.stderr.contains("is a file; name a folder");
+        assert!(told && ended.stderr.contains(name), "{}", ended.stderr);
+    }
+}

@@ -115,3 +115,22 @@ fn the_trailers_of_a_request_are_forwarded_and_recorded() {
         }
     }
 }
+
+#[test]
+fn more_trailers_than_a_request_may_have_name_the_limit() {
+    let origin = origin::simple();
+    let limits = "[limits]\nheader_count = 5";
+    let gateway = gateway::passthrough(&origin).section(limits).start();
+    let ask = |count: usize| {
+        let trailers: String = (0..count).map(|at| format!("x-{at}: 1\r\n")).collect();
+        let request = format!(
+            "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\
+             connection: close\r\n\r\n1\r\nx\r\n0\r\n{trailers}\r\n"
+        );
+        client::raw(gateway.address, request).rest()
+    };
+    assert!(ask(5).starts_with("HTTP/1.1 200 "), "{}", ask(5));
+    let refused = ask(6);
+    assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
+    assert!(refused.contains("limits.header_count"), "{refused}");
+}

@@ -1,11 +1,12 @@
 //! Cassettes with what no HTTP message can have, and with values at the ends of their ranges.
 
 use std::fs;
+use std::sync::Arc;
 
 use crate::damage::recorded;
-use crate::support::client;
 use crate::support::folder::Folder;
-use crate::support::gateway;
+use crate::support::websocket::{Peer, TEXT, Way, close, frame, socket_origin};
+use crate::support::{client, gateway, origin};
 
 /// The start of the third exchange, whose target is `/text`.
 const THIRD: &str = "{\n  \"exchange\": 3";
@@ -56,6 +57,62 @@ fn an_exchange_that_cannot_be_sent_is_damage_and_the_others_are_replayed() {
         };
         assert!(damage.contains("in exchange 3: "), "{damage}");
         assert!(damage.contains(reason), "{damage}");
+    }
+}
+
+/// Control frames of a WebSocket that no frame can hold (RFC 6455, sections 5.5 and 7.4.1).
+#[test]
+fn a_control_frame_that_cannot_be_sent_is_damage() {
+    let origin = socket_origin();
+    let gateway = gateway::record(&origin::simple())
+        .upstream(&origin.url())
+        .start();
+    let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/closes");
+    assert_eq!(peer.asks(frame(TEXT, "x")).code(), Some(4001));
+    peer.send(close(4001, ""));
+    drop(peer);
+    let folder = Arc::clone(&gateway.folder);
+    assert_eq!(gateway.finish().recorded, 1);
+    let good = folder.text("default");
+    let member = ",\n        ";
+    let code = "\"server\": \"close\",\n        \"code\": 4001,\n        \"text\": \"go away\"";
+    assert!(good.contains(code), "{good}");
+    let text = |text: &str, size: usize| format!("\"text\": \"{}\"", text.repeat(size));
+    let reason = |size| {
+        format!(
+            "\"server\": \"close\"{member}\"code\": 4001{member}{}",
+            text("r", size)
+        )
+    };
+    let ping = |size| format!("\"server\": \"ping\"{member}{}", text("p", size));
+    let other = |code: u16| format!("\"server\": \"close\"{member}\"code\": {code}");
+    for (to, reason) in [
+        (other(0), "a `close` can have"),
+        (other(1005), "a `close` can have"),
+        (other(1006), "a `close` can have"),
+        (other(1015), "a `close` can have"),
+        (other(5000), "a `close` can have"),
+        (reason(124), "at most 123 bytes"),
+        (ping(126), "at most 125 bytes"),
+        (reason(123), ""),
+        (ping(125), ""),
+        (other(2999), ""),
+    ] {
+        fs::write(folder.cassette("default"), good.replacen(code, &to, 1)).unwrap();
+        let gateway = gateway::replay(&folder).start();
+        let peer = Peer::ask(gateway.address, &Way::Upgrade, "/closes", &[]);
+        assert_eq!(
+            peer.status,
+            if reason.is_empty() { 101 } else { 500 },
+            "{to}"
+        );
+        drop(peer);
+        let damage = gateway.finish().damage;
+        assert_eq!(damage.is_empty(), reason.is_empty(), "{damage:?}");
+        assert!(
+            damage.iter().all(|line| line.contains(reason)),
+            "{damage:?}"
+        );
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Allocated {
     pub(crate) total: u64,
     /// The most that was allocated at one time, in bytes.
     pub(crate) peak: u64,
+    /// What stays allocated, in bytes.
+    pub(crate) kept: u64,
 }
 
 /// Runs a function and counts what this thread allocates meanwhile.
@@ -46,6 +48,7 @@ pub(crate) fn counted(work: impl FnOnce()) -> Allocated {
     Allocated {
         total: since(before.total, after.total),
         peak: since(before.live, after.peak),
+        kept: since(before.live, after.live),
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn shapes() -> Vec<Shape> {
 }
 
 /// The cassette of these exchanges.
-fn text(exchanges: impl IntoIterator<Item = Exchange>) -> String {
+pub(crate) fn text(exchanges: impl IntoIterator<Item = Exchange>) -> String {
     let mut text = HEADER.as_bytes().to_vec();
     for (ordinal, exchange) in (1..).zip(exchanges) {
         encode(&mut text, ordinal, &exchange, "default.bodies");
@@ -72,7 +72,7 @@ fn text(exchanges: impl IntoIterator<Item = Exchange>) -> String {
 }
 
 /// A cassette of so many exchanges.
-fn cassette(count: usize) -> String {
+pub(super) fn cassette(count: usize) -> String {
     let body = b"{\"id\":1}";
     text((0..count).map(|number| exchange(&format!("/{number}"), "application/json", body)))
 }
@@ -83,7 +83,7 @@ fn edited(text: &str) -> String {
 }
 
 /// An exchange whose response arrived byte by byte.
-fn chunked(count: usize) -> Exchange {
+pub(crate) fn chunked(count: usize) -> Exchange {
     let mut made = exchange("/", "text/plain", &vec![b'x'; count]);
     let chunks = (0..count as u64).map(|at| Chunk { at, size: 1 });
     made.stream = Some(Stream {

@@ -37,7 +37,7 @@ thread_local! {
 }
 
 /// The built-in plugins.
-pub(super) fn plugins() -> Arc<Plugins> {
+pub(crate) fn plugins() -> Arc<Plugins> {
     PARTS.with(|parts| Arc::clone(&parts.plugins))
 }
 
@@ -47,7 +47,7 @@ pub(super) fn fail_on() -> FailOn {
 }
 
 /// An exchange with this body in both directions.
-pub(super) fn exchange(target: &str, content_type: &str, body: &[u8]) -> Exchange {
+pub(crate) fn exchange(target: &str, content_type: &str, body: &[u8]) -> Exchange {
     let request = request(target, Vec::new(), content_type, body);
     Exchange {
         endpoint: "api".to_owned(),

@@ -8,11 +8,12 @@
 
 pub(crate) mod allocation;
 mod bodies;
-mod cassettes;
+pub(crate) mod cassettes;
 mod compressed;
-mod exchanges;
+pub(crate) mod exchanges;
 mod inputs;
 mod keys;
+mod many;
 mod peak;
 mod redaction;
 mod transcripts;
@@ -112,6 +113,7 @@ fn shapes() -> impl Iterator<Item = Shape> {
         exchanges::shapes(),
         redaction::shapes(),
         keys::shapes(),
+        many::shapes(),
         transcripts::shapes(),
     ]
     .into_iter()

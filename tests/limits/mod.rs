@@ -6,6 +6,7 @@ mod coverage;
 mod descriptors;
 mod framing;
 mod http2;
+mod index_memory;
 mod memory;
 mod plugins;
 mod recorder;

@@ -6,6 +6,7 @@ mod swap;
 use std::fs;
 use std::sync::Arc;
 
+use crate::support::binary::program;
 use crate::support::client::{self, Answer, Ask, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
@@ -248,4 +249,59 @@ fn an_endpoint_is_added_and_removed() {
         more.ask("GET", "/").try_send().err()
     });
     assert_eq!(now(&client), "two");
+}
+
+/// The log of a program to which each of these configurations was given.
+fn log_of(configs: &[&str]) -> String {
+    let folder = Folder::new();
+    let config = |rest: &str| format!("mode = \"replay\"\n{rest}\n{ENDPOINT}");
+    folder.write_config(&config(""));
+    let mut process = program(&folder, &[]).start();
+    process.address();
+    for text in configs {
+        // One is in force, or the last good one stays in force.
+        let outcomes = || process.stderr().matches(" in force").count();
+        let before = outcomes();
+        match *text {
+            "" => fs::write(folder.config(), "").unwrap(),
+            rest => folder.write_config(&config(rest)),
+        }
+        process.signal("HUP");
+        until("the reload", || (outcomes() > before).then_some(()));
+    }
+    process.stop().stderr
+}
+
+const ENDPOINT: &str = "[[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"";
+
+#[test]
+fn each_error_of_a_reload_has_a_line() {
+    let log = log_of(&["strict = 1\nfsync = \"never\"\n"]);
+    assert!(!log.contains("\\n"), "{log}");
+    for key in ["strict:", "fsync:"] {
+        let lines = log.lines().filter(|line| line.contains(key));
+        assert_eq!(lines.count(), 1, "{log}");
+    }
+}
+
+#[test]
+fn an_emptied_configuration_is_told_once() {
+    let log = log_of(&[""]);
+    let told = log
+        .matches("the configuration is empty or was removed")
+        .count();
+    assert_eq!(told, 1, "{log}");
+    assert!(
+        log.contains("the last good configuration stays in force"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_setting_that_needs_a_restart_is_told_when_it_changes() {
+    let other = "cassettes = \"other\"\n";
+    let more = "cassettes = \"other\"\non_exhausted = \"miss\"\n";
+    let log = log_of(&[other, more, "on_exhausted = \"miss\""]);
+    let told = log.matches("`cassettes` changed: restart").count();
+    assert_eq!(told, 1, "{log}");
 }

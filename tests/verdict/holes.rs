@@ -158,7 +158,9 @@ fn a_body_that_is_gone() {
     get(process.address());
     let ended = process.stop();
     assert_eq!(ended.status, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("[miss]"), "{}", ended.stderr);
+    let told = "a stored body cannot be read: default.bodies/";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("[damage]"), "{}", ended.stderr);
 }
 
 #[test]

@@ -38,6 +38,11 @@ fn server_kinds() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("a close of one byte", bare(CLOSE, [3])),
         (
+            "a code that is never sent",
+            bare(CLOSE, close_body(1006, "")),
+        ),
+        ("a code out of range", bare(CLOSE, close_body(0, ""))),
+        (
             "a reason that is no UTF-8",
             bare(CLOSE, [&close_body(1000, "")[..], &[0xff]].concat()),
         ),
@@ -93,14 +98,9 @@ fn invalid_content_of_a_server_is_recorded_as_it_is() {
         ("half a surrogate pair", bare(TEXT, [0xed, 0xa0, 0x80])),
         ("cut short", bare(TEXT, [0xe2, 0x82])),
         (
-            "a code that is never sent",
-            bare(CLOSE, close_body(1006, "")),
-        ),
-        (
             "a code that is reserved",
             bare(CLOSE, close_body(1004, "why")),
         ),
-        ("a code out of range", bare(CLOSE, close_body(0, ""))),
         (
             "a code that is not registered",
             bare(CLOSE, close_body(2999, "")),
@@ -120,6 +120,24 @@ fn invalid_content_of_a_server_is_recorded_as_it_is() {
         assert_eq!(hears(&gateway, bytes.len()), Some(bytes), "{kind}");
         let report = gateway.finish();
         assert_eq!((report.hits, report.passed), (1, true), "{report:?}");
+    }
+}
+
+#[test]
+fn a_reason_that_no_frame_can_hold_after_redaction_is_not_recorded() {
+    for (padding, recorded) in [(100, 1), (118, 0)] {
+        let reason = format!("tok-1{}", "x".repeat(padding));
+        let bytes = bare(CLOSE, close_body(4000, &reason));
+        let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+            .upstream(&says(bytes.clone()))
+            .section("[redactor]\npatterns = { mine = \"tok-[0-9a-f]\" }")
+            .start();
+        assert_eq!(hears(&gateway, bytes.len()), Some(bytes));
+        let report = gateway.finish();
+        assert_eq!(report.recorded, recorded, "{report:?}");
+        let reasons = report.counted(Defect::Undecodable);
+        let is_told = reasons.keys().any(|it| it.contains("longer than a frame"));
+        assert_eq!(is_told, recorded == 0, "{report:?}");
     }
 }
 

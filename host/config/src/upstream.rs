@@ -122,10 +122,13 @@ impl FromStr for Upstream {
         let shown = sanitize(text);
         let Some((scheme, rest)) = text.split_once("://") else {
             let problem = ValueError::new(format!("the URL \"{shown}\" has no scheme"));
-            let hint = format!("write \"https://{shown}\" or \"http://{shown}\"");
+            let hint = match is_local(text) {
+                true => format!("write \"http://{shown}\", or \"https://{shown}\" for TLS"),
+                false => format!("write \"https://{shown}\", or \"http://{shown}\" without TLS"),
+            };
             return Err(problem.with_hint(hint));
         };
-        let scheme = parse_scheme(scheme)?;
+        let scheme = parse_scheme(scheme, rest)?;
         if text.contains(['?', '#']) {
             let problem = ValueError::new("an upstream URL cannot have a query or a fragment");
             return Err(problem.with_hint("remove `?` or `#` and what follows"));
@@ -141,17 +144,32 @@ impl FromStr for Upstream {
     }
 }
 
-fn parse_scheme(written: &str) -> Result<Scheme, ValueError> {
+fn parse_scheme(written: &str, rest: &str) -> Result<Scheme, ValueError> {
+    let shown = sanitize(rest);
     let hint = match written.to_ascii_lowercase().as_str() {
         "http" => return Ok(Scheme::Http),
         "https" => return Ok(Scheme::Https),
         "h2c" => return Ok(Scheme::H2c),
-        "ws" => "write `http://`, which is used for WebSocket upgrades too",
-        "wss" => "write `https://`, which is used for WebSocket upgrades too",
-        _ => "write `http://`, `https://` or `h2c://`",
+        "ws" => format!("write \"http://{shown}\", which is used for WebSocket upgrades too"),
+        "wss" => format!("write \"https://{shown}\", which is used for WebSocket upgrades too"),
+        "grpc" => format!("write \"h2c://{shown}\", or \"https://{shown}\" for TLS"),
+        "grpcs" | "h2" | "http2" => {
+            format!("write \"https://{shown}\", or \"h2c://{shown}\" without TLS")
+        }
+        _ => "write `http://`, `https://` or `h2c://`".to_owned(),
     };
     let problem = ValueError::new(format!("unknown URL scheme \"{}\"", sanitize(written)));
     Err(problem.with_hint(hint))
+}
+
+/// True for a URL without a scheme that names this machine or an address, which seldom has TLS.
+fn is_local(text: &str) -> bool {
+    let authority = text.split('/').next().unwrap_or_default();
+    let host = authority
+        .rsplit_once(':')
+        .map_or(authority, |(host, _)| host);
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok()
 }
 
 fn from_uri(scheme: Scheme, uri: &Uri) -> Result<Upstream, ValueError> {
@@ -255,9 +273,18 @@ mod tests {
     #[test]
     fn rejects_invalid_urls_with_a_hint() {
         let cases = [
-            ("localhost:9000", "http://localhost:9000"),
-            ("api.example.com", "https://api.example.com"),
-            ("wss://a", "https://"),
+            ("localhost:9000", "write \"http://localhost:9000\","),
+            ("127.0.0.1:80/x", "write \"http://127.0.0.1:80/x\","),
+            ("[::1]:80", "write \"http://[::1]:80\","),
+            ("api.example.com", "write \"https://api.example.com\","),
+            (
+                "api.example.com:80",
+                "write \"https://api.example.com:80\",",
+            ),
+            ("ws://a:9/b", "write \"http://a:9/b\","),
+            ("wss://a", "write \"https://a\","),
+            ("GRPC://a:50051", "write \"h2c://a:50051\","),
+            ("grpcs://a", "write \"https://a\","),
             ("ftp://a", "h2c://"),
             ("http://", "URL"),
             ("http://:80", "URL"),

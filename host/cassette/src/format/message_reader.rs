@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use super::body_reader::{BodyMembers, ParsedBody, set_once};
 use super::strict_json::Text;
+use ouli_codec::websocket;
 use ouli_message::Content;
 use ouli_message::stream::{MessageKind, Payload, Side};
 
@@ -131,6 +132,16 @@ fn control_message(
 ) -> Result<MessageKind, &'static str> {
     let bytes = body.map_or(Ok(Vec::new()), ParsedBody::into_bytes)?;
     match (kind, code) {
+        ("close", Some(code)) if !websocket::is_sendable_close_code(code) => Err(
+            "expected a `code` that a `close` can have: 1000 to 4999, but not 1005, 1006 or 1015 \
+             (RFC 6455, section 7.4)",
+        ),
+        ("close", Some(_)) if bytes.len() > websocket::MAX_CLOSE_REASON => {
+            Err("expected a reason of a `close` of at most 123 bytes (RFC 6455, section 5.5)")
+        }
+        ("ping" | "pong", None) if bytes.len() > websocket::MAX_CONTROL => {
+            Err("expected a `ping` or `pong` of at most 125 bytes (RFC 6455, section 5.5)")
+        }
         ("close", None) if !bytes.is_empty() => Err("expected a `code` in a `close` with a reason"),
         ("close", code) => String::from_utf8(bytes)
             .map(|reason| MessageKind::Close { code, reason })

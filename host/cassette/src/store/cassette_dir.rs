@@ -43,6 +43,10 @@ impl CassetteDir {
     /// If the folder cannot be created.
     pub fn open(root: &Path, max_file_size: u64) -> Result<Self, CassetteError> {
         secure_open::create_root(root).map_err(CassetteError::io("create", root))?;
+        if !root.is_dir() {
+            let error = io::Error::new(ErrorKind::NotADirectory, "it is a file; name a folder");
+            return Err(CassetteError::io("open", root)(error));
+        }
         Ok(Self {
             root: root.to_owned(),
             max_file_size,

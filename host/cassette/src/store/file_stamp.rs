@@ -28,7 +28,7 @@ impl FileStamp {
     }
 
     /// The size of the file in bytes.
-    pub(crate) fn size(self) -> u64 {
+    pub fn size(self) -> u64 {
         self.size
     }
 }

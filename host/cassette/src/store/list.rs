@@ -21,8 +21,9 @@ pub struct CassetteInfo {
 }
 
 impl CassetteDir {
-    /// The sessions that have a cassette, sorted by name. Symbolic links are followed. Files whose
-    /// path is not that of a session are skipped.
+    /// The sessions that have a cassette, sorted by name, also where it is no regular file and so
+    /// cannot be read. Symbolic links are followed. Files whose path is not that of a session are
+    /// skipped.
     ///
     /// # Errors
     /// If a folder cannot be read.
@@ -52,22 +53,29 @@ impl CassetteDir {
         for (name, metadata) in entries(&path).map_err(failed())? {
             let name = format!("{prefix}{name}");
             if metadata.is_dir() {
+                let before = sessions.len();
                 if may_hold_sessions(&name) {
                     self.list_in(&format!("{name}/"), outer, sessions)?;
                 }
-                continue;
+                // It may be the folder of other sessions.
+                if sessions.len() > before {
+                    continue;
+                }
             }
             let path = name.strip_suffix(own_suffixes::CASSETTE);
             let session = path.and_then(SessionName::from_path);
             // Not a former path of a session that has another one now.
-            let is_used = |session: &SessionName| {
-                metadata.is_file() && self.cassette_path(session) == self.root().join(&name)
-            };
+            let is_used =
+                |session: &SessionName| self.cassette_path(session) == self.root().join(&name);
             let Some(session) = session.filter(is_used) else {
                 continue;
             };
             sessions.push(CassetteInfo {
-                bytes: metadata.len(),
+                bytes: if metadata.is_file() {
+                    metadata.len()
+                } else {
+                    0
+                },
                 stored_bytes: size_of_files(&self.bodies_path(&session)),
                 session,
             });
@@ -94,8 +102,9 @@ fn entries(path: &Path) -> std::io::Result<Vec<(String, fs::Metadata)>> {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        // A link to nothing, or a file that was just removed, is skipped.
-        if let Ok(metadata) = entry.path().metadata() {
+        // A link to nothing stands for itself. A file that was just removed is skipped.
+        let path = entry.path();
+        if let Ok(metadata) = path.metadata().or_else(|_| path.symlink_metadata()) {
             entries.push((name, metadata));
         }
     }

@@ -13,7 +13,10 @@ pub(super) fn open(cli: &Cli) -> Result<(Config, CassetteDir), String> {
     let config = gateway::load_config(&options).map_err(|error| error.to_string())?;
     if !config.cassettes.is_dir() {
         let folder = config.cassettes.display();
-        return Err(format!("folder {folder} does not exist"));
+        return Err(match config.cassettes.exists() {
+            true => format!("{folder} is a file; name a folder"),
+            false => format!("folder {folder} does not exist"),
+        });
     }
     let folder = gateway::cassette_folder(&config).map_err(|error| error.to_string())?;
     Ok((config, folder))

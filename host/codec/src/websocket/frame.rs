@@ -4,7 +4,9 @@ use super::{DeflateParams, Violation};
 use ouli_message::stream::Side;
 
 /// Maximum body of a control frame in bytes (RFC 6455, section 5.5).
-pub(super) const MAX_CONTROL: usize = 125;
+pub const MAX_CONTROL: usize = 125;
+/// Maximum reason of a close frame in bytes, which a code precedes.
+pub const MAX_CLOSE_REASON: usize = MAX_CONTROL - size_of::<u16>();
 /// Maximum size of a head in bytes.
 pub(super) const MAX_HEAD: usize = 14;
 

@@ -21,6 +21,7 @@ use ouli_message::stream::{MessageKind, Payload};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use extension::ExtensionError;
+pub use frame::{MAX_CLOSE_REASON, MAX_CONTROL};
 pub use frame_boundary::FrameTracker;
 pub use handshake::{
     HandshakeError, accept_key, check_connect_request, check_connect_response, check_request,
@@ -117,6 +118,13 @@ impl Violation {
     fn too_large(reason: &'static str) -> Self {
         Self { code: 1009, reason }
     }
+}
+
+/// True for the status codes that a close frame can have, registered or not: 1005, 1006 and 1015
+/// stand for what happened without one, and codes below 1000 and above 4999 are none (RFC 6455,
+/// section 7.4).
+pub fn is_sendable_close_code(code: u16) -> bool {
+    matches!(code, 1000..=4999) && !matches!(code, 1005 | 1006 | 1015)
 }
 
 /// True for the status codes that are allowed in a close frame (RFC 6455, section 7.4, and the IANA

@@ -37,6 +37,11 @@ macro_rules! recording_limits {
     /// its session get 500.
     cassette_size: usize = 4 * GIB, Bytes(MIB..=1024 * GIB), RestartOnly,
         "a cassette is loaded into memory whole";
+    /// Memory of recorded exchanges that can be replayed, of all sessions in use. A cassette that
+    /// takes more than what is left gets 500 once no idle session can be closed for it; an exchange
+    /// that `auto` records beyond it is read from the cassette by the next run.
+    index_memory: usize = 8 * GIB, Bytes(64 * KIB..=1024 * GIB),
+        "twice `cassette_size`: a cassette takes about twice its size";
     /// Exchanges waiting to be redacted and written. Beyond it `on_recorder_full` applies.
     recorder_queue: usize = 1024, Count(1..=1_000_000), RestartOnly,
         "about 3 KB each";

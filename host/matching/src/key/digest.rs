@@ -27,6 +27,7 @@ pub(super) enum Tag {
     Multipart,
     BodyPart,
     Raw,
+    Repeated,
     Holes,
     Place,
 }

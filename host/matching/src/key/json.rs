@@ -7,6 +7,7 @@ use super::digest::{OrderedDigest, Sketch, Tag, UnorderedDigest, leaf, pair};
 use super::exclusions::Exclusions;
 use super::holes::{Holes, child};
 use super::number::canonical;
+use super::repeated_names::RepeatedNames;
 use ouli_codec::identity::has_hole;
 use ouli_codec::json::{Document, Kind, Node};
 
@@ -23,7 +24,7 @@ pub enum Json {
     String(String),
     /// The elements with their indexes in the document.
     Array(Vec<(usize, Self)>),
-    /// The members, sorted by name and value.
+    /// The members, sorted by name. Members of one name have the order of the document.
     Object(Vec<(String, Self)>),
 }
 
@@ -53,7 +54,7 @@ impl Json {
                     Some((member.name.into_owned(), value))
                 });
                 let mut kept: Vec<_> = kept.collect();
-                kept.sort();
+                kept.sort_by(|(one, _), (other, _)| one.cmp(other));
                 Self::Object(kept)
             }
         }
@@ -146,6 +147,8 @@ pub(super) struct JsonDigester<'a, 'h, 'm> {
     holes: Option<&'h mut Holes<'m>>,
     /// Reused for every number.
     number: Vec<u8>,
+    /// Reused for every object.
+    names: RepeatedNames,
     /// A bit for each value in the two outer levels. Values of all levels would set all bits.
     pub(super) sketch: Sketch,
 }
@@ -159,6 +162,7 @@ impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
             holes: has_hole(document.text()).then_some(holes),
             document,
             number: Vec::new(),
+            names: RepeatedNames::default(),
             sketch: Sketch::default(),
         }
     }
@@ -198,12 +202,19 @@ impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
             }
             Kind::Object(members) => {
                 let mut set = UnorderedDigest::default();
+                let names = members.clone().map(|member| name_digest(&member.name));
+                let mut repeated = self.names.find(names);
                 for member in members {
                     if let Some(exclusions) = exclusions.member(&member.name) {
                         let name = self.text(Tag::Name, &member.name, place);
                         let place = self.child(place, name);
                         let value = self.node(member.value, &exclusions, (depth + 1, place));
-                        let digest = pair(Tag::Member, name, value);
+                        let mut digest = pair(Tag::Member, name, value);
+                        let before = repeated.count(name_digest(&member.name));
+                        if before > 0 {
+                            // Parsers take the first or the last one (RFC 8259, section 4).
+                            digest = pair(Tag::Repeated, digest, before);
+                        }
                         self.add_to_sketch(digest, depth);
                         set.add(digest);
                     }
@@ -233,4 +244,8 @@ impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
             self.sketch.add(digest);
         }
     }
+}
+
+fn name_digest(name: &str) -> u128 {
+    leaf(Tag::Name, name.as_bytes())
 }

@@ -16,6 +16,7 @@ mod name_list;
 mod number;
 mod part;
 mod path;
+mod repeated_names;
 #[cfg(test)]
 pub(crate) mod sample_message;
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn compares_headers() {
 
 #[test]
 fn compares_json_bodies() {
-    let cases: [(&str, &str, &[&str], bool); 25] = [
+    let cases: [(&str, &str, &[&str], bool); 27] = [
         (r#"{"a":1,"b":2}"#, r#"{ "b" : 2, "a" : 1 }"#, &[], true),
         (r#"{"a":1}"#, r#"{"a":"1"}"#, &[], false),
         (r#"{"a":1}"#, r#"{"a":1.0}"#, &[], true),
@@ -127,7 +127,14 @@ fn compares_json_bodies() {
         ("[null]", "[false]", &[], false),
         (r#"{"a":null}"#, "{}", &[], false),
         (r#"{"a":1,"a":1}"#, r#"{"a":1}"#, &[], false),
-        (r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#, &[], true),
+        (r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#, &[], false),
+        (
+            r#"{"a":1,"b":0,"a":2}"#,
+            r#"{"b":0,"a":1,"a":2}"#,
+            &[],
+            true,
+        ),
+        (r#"{"a":1,"a":2}"#, r#"{"a":2,"a":1}"#, &["/a"], true),
         (r#"{"a":1,"b":2}"#, r#"{"b":2}"#, &["/a"], true),
         (r#"{"a":1}"#, r#"{"a":{"x":2}}"#, &["/a"], true),
         (

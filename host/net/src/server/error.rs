@@ -51,6 +51,9 @@ pub enum Rejection {
     /// Its body did not arrive in time.
     #[error("timed out waiting for the request body (limits.{0})")]
     BodyTimeout(&'static str),
+    /// It has too many trailer fields.
+    #[error("the request has too many trailer fields (limits.header_count)")]
+    TooManyTrailers,
     /// Its body ended early or is malformed.
     #[error("the request body is incomplete")]
     IncompleteBody,

@@ -97,8 +97,8 @@ impl Body for IncomingBody {
         }
         if let Some(timeouts) = &mut this.timeouts {
             timeouts.on_frame(next.as_ref().and_then(|frame| frame.as_ref().ok()));
-            if matches!(next, Some(Err(_))) {
-                timeouts.set_error(BodyErrorKind::Incomplete);
+            if let Some(Err(error)) = &next {
+                timeouts.set_error(BodyErrorKind::of(error));
             }
         }
         Poll::Ready(next.map(|frame| frame.map_err(Into::into)))

@@ -26,7 +26,8 @@ pub fn check(options: &Options) -> Vec<String> {
     } else if let Err(error) = snapshot_builder::build_snapshot(&loaded, None, 1) {
         errors.push(error.to_string());
     }
-    if !loaded.config.cassettes.exists() {
+    let cassettes = &loaded.config.cassettes;
+    if !cassettes.exists() && !cassettes.is_symlink() {
         return errors;
     }
     match cassette_folder(&loaded.config) {

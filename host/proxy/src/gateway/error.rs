@@ -1,12 +1,47 @@
 //! Why a gateway does not start.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use ouli_config::ConfigErrors;
 use ouli_message::error_chain::error_chain;
 use ouli_net::server::ListenError;
 use ouli_net::tls::TlsError;
 use ouli_plugin::PluginError;
+
+/// A path at which there is no folder.
+#[derive(Debug)]
+pub struct MissingFolder {
+    path: PathBuf,
+    is_file: bool,
+}
+
+impl MissingFolder {
+    pub(super) fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            is_file: path.exists(),
+        }
+    }
+
+    /// What to do.
+    fn remedy(&self, if_missing: &'static str) -> &'static str {
+        match self.is_file {
+            true => "name a folder",
+            false => if_missing,
+        }
+    }
+}
+
+impl fmt::Display for MissingFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = match self.is_file {
+            true => "is a file",
+            false => "does not exist",
+        };
+        write!(f, "{} {problem}", self.path.display())
+    }
+}
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -22,15 +57,19 @@ pub enum StartError {
     /// The configuration is invalid.
     #[error("{0}")]
     Config(ConfigErrors),
-    /// A plugin folder does not exist.
-    #[error("plugin folder {} does not exist; create it or omit --plugins", .0.display())]
-    PluginFolder(PathBuf),
-    /// The cassette folder that is replayed does not exist.
+    /// The configuration in force was not empty.
+    #[error("the configuration is empty or was removed")]
+    EmptiedConfig,
+    /// There is no plugin folder.
+    #[error("plugin folder {}; {}", .0, .0.remedy("create it or omit --plugins"))]
+    PluginFolder(MissingFolder),
+    /// There is no cassette folder to replay from.
     #[error(
-        "cassette folder {} does not exist; record into it first, or correct --cassettes",
-        .0.display()
+        "cassette folder {}; {}",
+        .0,
+        .0.remedy("record into it first, or correct --cassettes")
     )]
-    CassetteFolder(PathBuf),
+    CassetteFolder(MissingFolder),
     /// Plugins cannot be loaded, one line for each.
     #[error("{}", .0.join("\n"))]
     Plugins(Vec<String>),

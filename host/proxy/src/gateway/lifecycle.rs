@@ -22,7 +22,7 @@ use super::shutdown::ShutdownTimeouts;
 use super::state::{self, GatewayState};
 use super::{environment_secrets, load, snapshot_builder};
 use crate::handler::{BodyWorkers, PageRenderer, RequestLimiter, SharedState, Snapshot};
-use crate::session::{MemoryBudget, Recorder, RecorderLimits, Sessions, Verdict};
+use crate::session::{Recorder, RecorderLimits, Sessions, Verdict};
 use ouli_cassette::Writer;
 use ouli_net::drain::Drain;
 
@@ -67,10 +67,10 @@ impl Gateway {
             plugin_status_page: status_page(&plugin_status),
             own_listeners: Arc::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
+            budget: sessions.budget().clone(),
             sessions,
             counters: Arc::default(),
             recorder,
-            budget: MemoryBudget::new(limits.memory, limits.recording_memory),
             request_limiter: RequestLimiter::with_semaphores(
                 concurrency.requests(),
                 concurrency.pending_requests(),

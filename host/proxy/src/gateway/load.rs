@@ -9,7 +9,7 @@ use super::builtin_settings;
 use super::descriptor_limits;
 use super::desired_plugins::{DesiredPlugin, Unreadable, desired_plugins};
 use super::environment_secrets;
-use super::error::StartError;
+use super::error::{MissingFolder, StartError};
 use super::loaded::{Loaded, RejectedVersion};
 use super::options::{ConfigSource, Options};
 use super::plugin_swap::{self, PluginSwap, Scope};
@@ -71,10 +71,12 @@ fn load_parts(
     });
     let (tls, tls_errors) = TlsSettings::read(&config);
     errors.extend(tls_errors);
+    let config = Arc::new(config);
     let mut loaded = Loaded {
         descriptors,
         tls,
-        config: Arc::new(config),
+        started: Arc::clone(&config),
+        config,
         command: Arc::new(command_line(options)),
         config_text,
         plugins: Vec::new(),
@@ -134,6 +136,7 @@ pub(super) fn reload(
     let tls_changed = match loaded.tls.reload(&config) {
         Ok(changed) => changed,
         Err(error) => {
+            let error = log_lines(&error);
             tracing::error!("{error}\n  the last good version stays in force");
             return None;
         }
@@ -222,10 +225,11 @@ fn fallback_note(name: &str, loaded: &Loaded) -> &'static str {
 fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
     let read = read_config(options);
     let parsed = read.and_then(|text| {
-        if text == loaded.config_text
-            || is_half_written(text.as_deref(), loaded.config_text.as_deref())
-        {
+        if text == loaded.config_text {
             return Ok(None);
+        }
+        if is_emptied(text.as_deref(), loaded.config_text.as_deref()) {
+            return Err(StartError::EmptiedConfig);
         }
         let config = parse_config(options, text.as_deref())?;
         let config = fit_descriptors(options, config, Some(&loaded.config))?;
@@ -248,6 +252,7 @@ fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
         Err(error) => {
             let error = error.to_string();
             if loaded.config_error.as_ref() != Some(&error) {
+                let error = log_lines(&error);
                 tracing::error!("{error}\n  the last good configuration stays in force");
             }
             loaded.config_error = Some(error);
@@ -256,9 +261,15 @@ fn reload_config(options: &Options, loaded: &mut Loaded) -> bool {
     }
 }
 
+/// An error as the message of a log record: each further line is indented, or else the line break
+/// would be escaped.
+pub(super) fn log_lines(error: &impl ToString) -> String {
+    error.to_string().replace('\n', "\n  ")
+}
+
 /// An editor that writes in place truncates the file first. An empty configuration would close
 /// every endpoint for a moment.
-fn is_half_written(now: Option<&str>, before: Option<&str>) -> bool {
+fn is_emptied(now: Option<&str>, before: Option<&str>) -> bool {
     let is_empty = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
     is_empty(now) && !is_empty(before)
 }
@@ -353,7 +364,9 @@ fn check_cassette_folder(config: &Config) -> Result<(), StartError> {
     let is_created = modes().any(|mode| matches!(mode, Mode::Record | Mode::Auto));
     let is_required = config.cassettes_explicit && is_read && !is_created;
     match is_required && !config.cassettes.is_dir() {
-        true => Err(StartError::CassetteFolder(config.cassettes.clone())),
+        true => Err(StartError::CassetteFolder(MissingFolder::at(
+            &config.cassettes,
+        ))),
         false => Ok(()),
     }
 }
@@ -363,7 +376,7 @@ fn check_plugin_folders(config: &Config) -> Result<(), StartError> {
     let folders = &config.plugin_folders;
     let missing = folders.paths.iter().find(|path| !path.is_dir());
     match missing {
-        Some(path) if folders.explicit => Err(StartError::PluginFolder(path.clone())),
+        Some(path) if folders.explicit => Err(StartError::PluginFolder(MissingFolder::at(path))),
         Some(_) | None => Ok(()),
     }
 }

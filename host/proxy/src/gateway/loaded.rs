@@ -17,6 +17,8 @@ use ouli_plugin::{Plugin, Source};
 pub struct Loaded {
     /// The configuration.
     pub config: Arc<Config>,
+    /// The configuration at the start, of which some settings stay in force.
+    pub(super) started: Arc<Config>,
     /// The command with which the gateway was started.
     pub(super) command: Arc<CommandLine>,
     pub(super) config_text: Option<String>,
@@ -55,6 +57,9 @@ pub(super) struct RejectedVersion {
     pub(super) is_skipped: bool,
 }
 
+/// The value of a setting as text.
+type Value = fn(&Config) -> String;
+
 impl Loaded {
     /// The message types of the descriptor sets.
     pub fn schema(&self) -> Schema {
@@ -78,21 +83,25 @@ impl Loaded {
         in_force(self) == in_force(other) && self.rejected == other.rejected
     }
 
-    /// Logs the changed settings that need a restart.
+    /// Logs the settings that were changed, differ from those in force and need a restart.
     pub(super) fn warn_restart_needed(&self, previous: &Self) {
-        let (new, old) = (&self.config, &previous.config);
-        let settings = [
-            ("cassettes", new.cassettes != old.cassettes),
-            ("fsync", new.fsync != old.fsync),
-            ("log_format", new.log_format != old.log_format),
-            ("[redaction] env", new.redaction.env != old.redaction.env),
+        let (new, old, started) = (&self.config, &previous.config, &self.started);
+        let is_new = |value: Value| value(new) != value(old) && value(new) != value(started);
+        let settings: [(&str, Value); 4] = [
+            ("cassettes", |config| config.cassettes.display().to_string()),
+            ("fsync", |config| format!("{:?}", config.fsync)),
+            ("log_format", |config| format!("{:?}", config.log_format)),
+            ("[redaction] env", |config| {
+                format!("{:?}", config.redaction.env)
+            }),
         ];
-        for (key, _) in settings.iter().filter(|(_, changed)| *changed) {
+        for (key, _) in settings.iter().filter(|(_, value)| is_new(*value)) {
             tracing::warn!("`{key}` changed: restart the gateway to apply it");
         }
         let limits = LIMITS.iter().flat_map(|group| group.rows);
         for limit in limits.filter(|limit| limit.is_restart_only()) {
-            if limit.format_value(&new.limits) != limit.format_value(&old.limits) {
+            let value = |config: &Arc<Config>| limit.format_value(&config.limits);
+            if value(new) != value(old) && value(new) != value(started) {
                 let key = limit.key;
                 tracing::warn!("`limits.{key}` changed: restart the gateway to apply it");
             }

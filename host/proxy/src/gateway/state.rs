@@ -197,6 +197,7 @@ impl GatewayState {
         let snapshot = match snapshot_builder::build_snapshot(&next, Some(&previous), workers) {
             Ok(snapshot) => snapshot,
             Err(error) => {
+                let error = load::log_lines(&error);
                 tracing::error!("{error}\n  the last good version stays in force");
                 // The same plugins would fail again.
                 loaded.is_pending = false;

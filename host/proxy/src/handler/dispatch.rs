@@ -247,6 +247,7 @@ impl RequestHandler {
             Mode::Record | Mode::Replay | Mode::Auto => {
                 let limit = snapshot.config.limits.pending_request_timeout;
                 let session = sessions.open(name, limit).await?;
+                session.note_request();
                 (Arc::clone(session.name()), session)
             }
         };

@@ -46,6 +46,15 @@ pub enum ExchangeError {
     /// The cassette cannot be used.
     #[error("{0}")]
     Cassette(String),
+    /// A recorded body or message cannot be read: which one, and why.
+    #[error(
+        "a recorded body cannot be read: {0}; restore it from version control, or record the \
+         session again"
+    )]
+    StoredBody(String),
+    /// The exchanges of the session do not fit in the memory.
+    #[error("{0}")]
+    IndexMemory(String),
     /// The request body is too large to be buffered.
     #[error("the request body is larger than {max} bytes (limits.request_body)")]
     RequestBodyTooLarge {
@@ -128,6 +137,7 @@ impl From<SessionError> for ExchangeError {
         match error {
             SessionError::InvalidName(reason) => Self::Session(reason),
             SessionError::TooMany(max) => Self::TooManySessions { max },
+            SessionError::IndexMemory { .. } => Self::IndexMemory(error.to_string()),
             SessionError::Cassette(reason) => Self::Cassette(reason),
         }
     }
@@ -190,7 +200,11 @@ impl ExchangeError {
     /// Errors of the client are logged at `debug` only.
     fn log_level(&self) -> Level {
         match self {
-            Self::Plugin(_) | Self::Cassette(_) | Self::Internal(_) => Level::ERROR,
+            Self::Plugin(_)
+            | Self::Cassette(_)
+            | Self::StoredBody(_)
+            | Self::IndexMemory(_)
+            | Self::Internal(_) => Level::ERROR,
             Self::Miss(_)
             | Self::Upstream(_)
             | Self::TooManyRequests(_)

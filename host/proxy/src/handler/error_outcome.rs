@@ -11,6 +11,15 @@ impl ExchangeError {
         match self {
             // What cannot be replayed was not found.
             Self::Miss(_) | Self::Cassette(_) => Some(Outcome::Miss),
+            Self::StoredBody(which) => Some(Outcome::Failed(
+                Defect::Damage,
+                format!("a stored body cannot be read: {which}"),
+            )),
+            // Every size would be a reason of its own.
+            Self::IndexMemory(_) => refused(
+                "the exchanges of its session do not fit in memory (limits.index_memory)"
+                    .to_owned(),
+            ),
             Self::Plugin(failure) => {
                 Some(Outcome::Failed(Defect::PluginError, failure.to_string()))
             }

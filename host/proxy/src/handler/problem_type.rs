@@ -108,6 +108,9 @@ impl ProblemType {
             Rejection::BodyTimeout(_) => {
                 Self::limit(StatusCode::REQUEST_TIMEOUT, "the request body timed out")
             }
+            Rejection::TooManyTrailers => {
+                Self::limit(StatusCode::BAD_REQUEST, "the request has too many trailers")
+            }
             Rejection::IncompleteBody => {
                 Self::bad_request(ErrorKind::Request, "the request is invalid")
             }
@@ -139,7 +142,7 @@ impl ExchangeError {
             Self::TooManySessions { .. } => {
                 ProblemType::unavailable(Kind::Limit, "too many sessions")
             }
-            Self::Cassette(_) => {
+            Self::Cassette(_) | Self::StoredBody(_) | Self::IndexMemory(_) => {
                 ProblemType::internal_error(Kind::Cassette, "the cassette cannot be used")
             }
             Self::RequestBodyTooLarge { .. } => ProblemType::limit(

@@ -13,16 +13,12 @@ use super::request_handler::RequestHandler;
 use super::request_trace::RequestTrace;
 use super::route::Route;
 use super::snapshot::Snapshot;
-use crate::session::{Index, MemoryReservation, Session};
+use crate::session::{Index, MemoryReservation, Session, WORK_MEMORY};
 use ouli_cassette::RequestStart;
 use ouli_config::Mode;
 use ouli_net::http::connection_login;
 use ouli_net::server::{InterimSender, RequestGuard};
 use ouli_net::upstream::{PinnedConnection, UpstreamClient};
-
-/// Memory for redacting and comparing a body, as a multiple of its size: a copy without secrets,
-/// and the positions of its JSON values.
-const WORK_MEMORY: usize = 3;
 
 /// Everything that one request uses, from the same snapshot.
 pub(crate) struct RequestContext<'a> {

@@ -66,7 +66,7 @@ impl SessionPage {
         let is_mark = matches!(self, Self::Mark(_));
         let session = match self {
             Self::Mark(name) => {
-                if !shared.sessions.is_known(&name)? {
+                if !shared.sessions.had_request(&name)? {
                     return Ok(None);
                 }
                 mark(shared, &name).await?
@@ -74,7 +74,11 @@ impl SessionPage {
             Self::Verdict(name) => {
                 let name = shared.sessions.checked_name(&name)?;
                 let session = shared.sessions.find(&name);
-                session.ok_or_else(|| ExchangeError::NoSession(name.to_string()))?
+                session.ok_or_else(|| match name.ends_with(MARK) {
+                    // It is the path of a mark.
+                    true => ExchangeError::PageMethod("POST"),
+                    false => ExchangeError::NoSession(name.to_string()),
+                })?
             }
         };
         let limit = shared.snapshot.load().config.limits.recorder_queue_timeout;

@@ -84,12 +84,9 @@ async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, 
     let reads = &context.handler.shared.body_reads;
     let file = format!("{session}.bodies/{digest}");
     let read = reads.run(move || folder.read_body(&session, &digest));
-    let bytes = read.await?.map_err(|error| {
-        ExchangeError::Cassette(format!(
-            "a recorded body cannot be read: {file}: {error}; restore it from version control, or \
-             record the session again"
-        ))
-    })?;
+    let bytes = read
+        .await?
+        .map_err(|error| ExchangeError::StoredBody(format!("{file}: {error}")))?;
     Ok(match memory {
         Some(memory) => counted(bytes, memory),
         None => bytes,

@@ -81,12 +81,13 @@ fn selected(request: &Request, whole: Response<OutgoingBody>) -> Response<Outgoi
         (Selection::Whole, _) | (Selection::Part(_) | Selection::NotSatisfiable, None) => whole,
         (Selection::NotModified, _) => not_modified(whole.headers()),
         (Selection::PreconditionFailed, _) => {
-            without_body(StatusCode::PRECONDITION_FAILED, &HeaderMap::new())
+            without_body(StatusCode::PRECONDITION_FAILED, whole.headers())
         }
         (Selection::NotSatisfiable, Some(bytes)) => {
-            let mut headers = HeaderMap::new();
-            headers.typed_insert(ContentRange::unsatisfied_bytes(bytes.len() as u64));
-            without_body(StatusCode::RANGE_NOT_SATISFIABLE, &headers)
+            let mut response = without_body(StatusCode::RANGE_NOT_SATISFIABLE, whole.headers());
+            let range = ContentRange::unsatisfied_bytes(bytes.len() as u64);
+            response.headers_mut().typed_insert(range);
+            response
         }
         (Selection::Part(range), Some(bytes)) => part(whole, &bytes, &range),
     }
@@ -103,10 +104,13 @@ fn not_modified(whole: &HeaderMap) -> Response<OutgoingBody> {
     response
 }
 
-fn without_body(status: StatusCode, headers: &HeaderMap) -> Response<OutgoingBody> {
+/// A response with the date of the whole one (RFC 9110, section 6.6.1).
+fn without_body(status: StatusCode, whole: &HeaderMap) -> Response<OutgoingBody> {
     let mut response = Response::new(OutgoingBody::from_bytes(Bytes::new()));
     *response.status_mut() = status;
-    response.headers_mut().clone_from(headers);
+    if let Some(date) = whole.get(DATE) {
+        response.headers_mut().insert(DATE, date.clone());
+    }
     response
 }
 

@@ -1,6 +1,6 @@
 //! What all runs of a session share. A run is the process, or what lies between two marks.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -9,6 +9,7 @@ use super::counters::Counters;
 use super::log_throttle::LogThrottle;
 use super::pending_writes::{PendingWrites, UnwrittenCount};
 use super::run_entries::Lineage;
+use super::session_memory::SessionMemory;
 use ouli_cassette::FileStamp;
 use ouli_redaction::Secrets;
 
@@ -19,6 +20,10 @@ const MAX_DAMAGE: usize = 64;
 pub(super) struct AllRuns {
     /// The secrets that were found in its exchanges.
     pub(super) secrets: Arc<Secrets>,
+    /// The memory of its exchanges, which all sessions share.
+    pub(super) memory: Arc<SessionMemory>,
+    /// The memory that the exchanges of the cassette took when it was read last.
+    pub(super) memory_needed: Mutex<Option<(FileStamp, usize)>>,
     /// The sum of the counters.
     pub(super) total: Arc<Counters>,
     pub(super) lineage: Mutex<Lineage>,
@@ -44,19 +49,26 @@ pub(super) struct AllRuns {
     pub(super) incomplete: OnceLock<String>,
     /// The damaged parts that were found in earlier runs.
     damage: Mutex<Vec<String>>,
+    /// A request selected the session.
+    pub(super) had_request: AtomicBool,
     /// When a request selected the session last, in nanoseconds.
     pub(super) last_used: AtomicU64,
 }
 
 impl AllRuns {
-    pub(super) fn new(secrets: Secrets) -> Self {
-        Self::with_total(secrets, Arc::default())
+    pub(super) fn new(secrets: Secrets, memory: Arc<SessionMemory>) -> Self {
+        Self {
+            memory,
+            ..Self::with_total(secrets, Arc::default())
+        }
     }
 
     /// The same with counters that have counted before.
     pub(super) fn with_total(secrets: Secrets, total: Arc<Counters>) -> Self {
         Self {
             secrets: Arc::new(secrets),
+            memory: Arc::default(),
+            memory_needed: Mutex::default(),
             total,
             lineage: Mutex::default(),
             writes: Arc::default(),
@@ -70,6 +82,7 @@ impl AllRuns {
             stamp: Mutex::default(),
             incomplete: OnceLock::new(),
             damage: Mutex::default(),
+            had_request: AtomicBool::new(false),
             last_used: AtomicU64::default(),
         }
     }

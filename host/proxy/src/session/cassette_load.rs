@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::cassette_memory::{ReadCassette, ReadError};
 use super::cassette_state::{CassetteState, LoadReport, LoadState};
 use super::entry::Entry;
 use super::error::SessionError;
 use super::session_state::Session;
-use ouli_cassette::{CassetteDir, ChangePolicy, LoadedCassette, RecordedExchange};
+use ouli_cassette::{CassetteDir, LoadedCassette, RecordedExchange};
 use ouli_matching::miss::{DamagedExchange, Unavailable};
 use ouli_message::Exchange;
 use ouli_message::error_chain::error_chain;
@@ -20,15 +21,18 @@ impl Session {
         let _loading = self.lock_loading();
         if !self.is_loaded() {
             let mut refused = Vec::new();
-            let (load, stamp) = match folder.load_stamped(self.name(), ChangePolicy::Mark) {
-                Ok(Some((loaded, stamp))) => {
-                    refused = refused_entries(&loaded, strict);
-                    let report = self.add_loaded(loaded, strict);
+            let (load, stamp) = match self.read_within_memory(folder) {
+                Ok(Some(read)) => {
+                    let stamp = read.stamp;
+                    refused = refused_entries(&read, strict);
+                    let report = self.add_loaded(read, strict);
                     self.note_incomplete(folder);
                     (LoadState::Loaded(report), Some(stamp))
                 }
                 Ok(None) => (LoadState::Loaded(LoadReport::missing()), None),
-                Err(error) => {
+                // The next request tries again: memory may be free by then.
+                Err(ReadError::Memory(error)) => return Err(error),
+                Err(ReadError::Cassette(error)) => {
                     let stamp = folder.stamp(self.name());
                     (LoadState::Failed(error_chain(&error)), stamp)
                 }
@@ -104,7 +108,8 @@ impl Session {
         self.load_report().edited
     }
 
-    fn add_loaded(&self, loaded: LoadedCassette, strict: bool) -> LoadReport {
+    fn add_loaded(&self, read: ReadCassette, strict: bool) -> LoadReport {
+        let ReadCassette { loaded, memory, .. } = read;
         let report = self.report_on(&loaded, strict);
         // What was recorded in the meantime may be there already.
         let known: HashSet<u64> = self.entries_from(0).iter().map(|it| it.ordinal).collect();
@@ -112,7 +117,8 @@ impl Session {
         let is_left_out =
             |it: &RecordedExchange| known.contains(&it.ordinal) || (it.edited && strict);
         let found = found.filter(|it| !is_left_out(it));
-        for entry in self.continue_from_marks(found.map(Entry::loaded).collect()) {
+        let found = found.map(|it| Entry::loaded(it, &memory));
+        for entry in self.continue_from_marks(found.collect()) {
             self.add(entry);
         }
         report
@@ -181,10 +187,11 @@ impl Session {
 }
 
 /// The edited exchanges that are not replayed.
-pub(super) fn refused_entries(loaded: &LoadedCassette, strict: bool) -> Vec<Arc<Entry>> {
-    let edited = loaded.exchanges.iter().filter(|it| strict && it.edited);
+pub(super) fn refused_entries(read: &ReadCassette, strict: bool) -> Vec<Arc<Entry>> {
+    let exchanges = read.loaded.exchanges.iter();
+    let edited = exchanges.filter(|it| strict && it.edited).cloned();
     edited
-        .map(|it| Arc::new(Entry::loaded(it.clone())))
+        .map(|it| Arc::new(Entry::loaded(it, &read.memory)))
         .collect()
 }
 
@@ -216,7 +223,7 @@ mod tests {
     }
 
     fn session() -> Session {
-        Session::new("x".into(), Secrets::default())
+        Session::new("x".into(), Secrets::default(), Arc::default())
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::registry::Sessions;
 use super::session_state::Session;
-use ouli_cassette::{ChangePolicy, LoadedCassette};
-use ouli_message::error_chain::error_chain;
+use ouli_cassette::LoadedCassette;
 
 /// A cassette has settled when its stamp is equal over this interval. A write of this process is
 /// acknowledged within it.
@@ -52,8 +51,8 @@ impl Sessions {
         let name = session.name();
         let before = session.all_runs.stamp();
         let seen = |stamp| session.all_runs.replace_stamp(before, stamp);
-        let (loaded, stamp) = match self.folder().load_stamped(name, ChangePolicy::Mark) {
-            Ok(Some(found)) => found,
+        let read = match session.read_within_memory(self.folder()) {
+            Ok(Some(read)) => read,
             Ok(None) => {
                 if seen(None) {
                     tracing::warn!(session = %name, "the cassette was removed\n  {LAST_GOOD}");
@@ -62,23 +61,24 @@ impl Sessions {
             }
             Err(error) => {
                 if seen(self.folder().stamp(name)) {
-                    report_refused(name, &error_chain(&error));
+                    report_refused(name, &error.reason());
                 }
                 return None;
             }
         };
+        let (loaded, stamp) = (&read.loaded, read.stamp);
         let is_good = session.withheld().is_none();
-        if let Some(reason) = reason_to_refuse(&loaded, strict).filter(|_| is_good) {
+        if let Some(reason) = reason_to_refuse(loaded, strict).filter(|_| is_good) {
             if seen(Some(stamp)) {
                 report_refused(name, &reason);
             }
             return None;
         }
-        if is_good && session.has_exchanges_of(&loaded) {
+        if is_good && session.has_exchanges_of(loaded) {
             seen(Some(stamp));
             return None;
         }
-        let next = session.with_cassette(loaded, strict, || seen(Some(stamp)))?;
+        let next = session.with_cassette(read, strict, || seen(Some(stamp)))?;
         tracing::info!(
             session = %name,
             "the cassette was changed and read again: {} exchanges",

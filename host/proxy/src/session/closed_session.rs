@@ -24,20 +24,35 @@ impl Session {
             LoadState::Failed(_) => LoadReport::default(),
             LoadState::Loaded(report) => report.clone(),
         };
+        let exchanges = self.known_exchanges(report);
+        self.all_runs.keep_damage(self.damage());
+        let run = self.same_run();
+        Arc::new(self.replacement(run, Contents::of_closed(exchanges)))
+    }
+
+    /// What stays of the exchanges without them.
+    fn known_exchanges(&self, report: LoadReport) -> ClosedExchanges {
         let (replayable, recorded) = (self.entries_from(0), self.entries.recorded());
-        let count = replayable.len() + recorded.len();
-        let exchanges = ClosedExchanges {
-            marks: ReplayMarks::of(&replayable, &recorded),
+        let count = self.len() + self.entries.recorded_count();
+        ClosedExchanges {
+            marks: ReplayMarks::of(&replayable, &recorded, self.entries.unkept_from()),
             count,
             unused: replayable.iter().filter_map(UnusedExchange::of).collect(),
             report: LoadReport {
                 is_missing: report.is_missing && count == 0,
                 ..report
             },
-        };
-        self.all_runs.keep_damage(self.damage());
-        let run = self.same_run();
-        Arc::new(self.replacement(run, Contents::of_closed(exchanges)))
+        }
+    }
+
+    /// What stays of the exchanges if the run recorded some that are not in memory.
+    pub(super) fn exchanges_with_unkept(&self) -> Option<ClosedExchanges> {
+        match &self.lock_cassette().load {
+            LoadState::Loaded(report) if self.entries.has_unkept() => {
+                Some(self.known_exchanges(report.clone()))
+            }
+            LoadState::Loaded(_) | LoadState::NotLoaded | LoadState::Failed(_) => None,
+        }
     }
 
     /// The closed session is in force from now on. False if another run has begun.
@@ -154,7 +169,7 @@ impl Session {
 }
 
 impl Contents {
-    fn of_closed(exchanges: ClosedExchanges) -> Self {
+    pub(super) fn of_closed(exchanges: ClosedExchanges) -> Self {
         Self {
             cassette: CassetteState::default(),
             closed: Some(exchanges),

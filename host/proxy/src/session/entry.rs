@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::session_memory::IndexReservation;
 use http::StatusCode;
 use ouli_cassette::{Place, RecordedExchange};
 use ouli_message::stream::{Message, Protocol, StreamContent};
@@ -29,6 +30,8 @@ pub struct Entry {
     replays: AtomicU64,
     /// Replays in all runs of this process.
     total_replays: Arc<AtomicU64>,
+    /// Its memory, which it may share with the other exchanges of its cassette.
+    memory: Option<Arc<IndexReservation>>,
 }
 
 impl Entry {
@@ -45,24 +48,33 @@ impl Entry {
             failure: exchange.failure,
             replays: AtomicU64::new(0),
             total_replays: Arc::default(),
+            memory: None,
         }
     }
 
     /// An exchange of a cassette. Its coded body is that of the recorded one, so an edited exchange
     /// is replayed without it.
-    pub(super) fn loaded(mut recorded: RecordedExchange) -> Self {
+    pub(super) fn loaded(mut recorded: RecordedExchange, memory: &Arc<IndexReservation>) -> Self {
         if recorded.edited {
             recorded.exchange.response.coded.forget_exact();
         }
         Self {
             ordinal: recorded.ordinal,
+            memory: Some(Arc::clone(memory)),
             ..Self::new(recorded.place, recorded.exchange)
         }
     }
 
     /// An exchange that was recorded in this process, so it does not count as unused.
-    pub(super) fn just_recorded(place: impl Into<Place>, exchange: Exchange) -> Self {
-        Self::new(place, exchange).not_unused()
+    pub(super) fn just_recorded(
+        place: Place,
+        exchange: Exchange,
+        memory: IndexReservation,
+    ) -> Self {
+        Self {
+            memory: Some(Arc::new(memory)),
+            ..Self::new(place, exchange).not_unused()
+        }
     }
 
     /// The same entry, which does not count as unused.
@@ -83,6 +95,7 @@ impl Entry {
             failure: self.failure,
             replays: AtomicU64::new(0),
             total_replays: Arc::clone(&self.total_replays),
+            memory: self.memory.clone(),
         }
     }
 
@@ -230,7 +243,7 @@ mod tests {
         assert!(entry.claim_first() && !next.is_used() && next.is_used_in_any_run());
         entry.release();
         assert!(!next.is_used_in_any_run());
-        let recorded = Entry::just_recorded(2, exchange());
+        let recorded = Entry::new(2, exchange()).not_unused();
         assert!(!recorded.is_used() && recorded.is_used_in_any_run());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::closed_sessions::Unwritten;
-use super::registry::Sessions;
+use super::registry::{CLOSED_SHARE, Sessions};
 use super::session_state::Session;
 
 impl Sessions {
@@ -29,6 +29,20 @@ impl Sessions {
             self.remove_idle(&mut open, last_used, usize::MAX, Unwritten::Keep)
         };
         self.close(removed);
+    }
+
+    /// Closes some of the sessions that no request uses, the least recently used first. False if
+    /// there is none.
+    pub(super) fn close_some_idle(&self) -> bool {
+        let now = self.started.elapsed();
+        let mut open = self.open.write();
+        let before = open.len();
+        let count = (before / CLOSED_SHARE).max(1);
+        let removed = self.remove_idle(&mut open, now, count, Unwritten::Keep);
+        let is_closed = open.len() < before;
+        drop(open);
+        self.close(removed);
+        is_closed
     }
 
     /// Takes the names of the forgotten sessions. Their cassettes can be released.

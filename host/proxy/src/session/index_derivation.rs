@@ -88,12 +88,16 @@ impl Index {
     fn derive_part(&self, entries: &[Arc<Entry>]) -> Vec<Option<DerivedKey>> {
         entries
             .iter()
-            .map(|entry| match self.derive_catching_panics(entry) {
-                Ok(derived) => Some(derived),
-                Err(reason) => {
-                    let (session, ordinal) = (self.session.name(), entry.ordinal);
-                    tracing::error!(%session, "exchange {ordinal} has no key: {reason}");
-                    None
+            .map(|entry| {
+                let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
+                let _memory = self.session.all_runs.memory.reserve_work(size);
+                match self.derive_catching_panics(entry) {
+                    Ok(derived) => Some(derived),
+                    Err(reason) => {
+                        let (session, ordinal) = (self.session.name(), entry.ordinal);
+                        tracing::error!(%session, "exchange {ordinal} has no key: {reason}");
+                        None
+                    }
                 }
             })
             .collect()

@@ -9,7 +9,6 @@ use std::sync::mpsc::sync_channel;
 use bytes::Bytes;
 
 use super::captured_exchange::CapturedExchange;
-use super::entry::Entry;
 use super::job_memory::{self, JobMemory};
 use super::memory_budget::MemoryReservation;
 use super::outcome::Outcome;
@@ -25,6 +24,7 @@ use super::test_exchange;
 use super::unwritten_bytes::{AcquiredBytes, UnwrittenBytes};
 use super::{
     exchange_builder, outcome_log, record_check, stored_bodies, truncated_body, truncated_request,
+    websocket_exchange,
 };
 use ouli_cassette::{Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer};
 use ouli_config::Defect;
@@ -130,6 +130,7 @@ impl<'a> RecorderWorker<'a> {
             session.counters().count_redactions(rule, *times);
         }
         let mut exchange = redacted.exchange;
+        websocket_exchange::check_control_frames(&exchange)?;
         original_bodies.remove_stale_digests(&mut exchange);
         form.settle(&mut exchange, check, |exchange, bytes| {
             is_unchanged_by_redaction(plugins, session, exchange, bytes)
@@ -198,7 +199,7 @@ impl PendingWrite {
                 session.all_runs.set_stamp(ack.stamp);
                 if let Some(exchange) = self.replayable {
                     let exchange = stored_bodies::refer_to(exchange, inline_body);
-                    session.add_recorded(Entry::just_recorded(ack.place, exchange));
+                    session.keep_recorded(ack.place, exchange);
                 }
                 if self.failed {
                     Outcome::RecordedFailure

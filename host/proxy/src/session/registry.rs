@@ -11,6 +11,8 @@ use tokio::sync::Semaphore;
 use super::closed_sessions::{ClosedSessions, Unwritten};
 use super::error::SessionError;
 use super::indexes::Indexes;
+use super::memory_budget::MemoryBudget;
+use super::session_memory::SessionMemory;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};
 use ouli_config::{Config, Defect, Limits};
@@ -18,7 +20,7 @@ use ouli_message::error_chain::error_chain;
 use ouli_redaction::{PlaceholderKey, SecretBounds, Secrets};
 
 /// The share of `limits.sessions` that is closed at once, so that closing costs little per session.
-const CLOSED_SHARE: usize = 16;
+pub(super) const CLOSED_SHARE: usize = 16;
 
 /// The time between two searches for a session that can be closed.
 pub(super) const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
@@ -36,6 +38,7 @@ pub struct Sessions {
     placeholder_key: Option<PlaceholderKey>,
     /// Time is counted from here.
     pub(super) started: Instant,
+    memory: Arc<SessionMemory>,
     /// Of all requests that are only passed through: nothing is recorded or counted in it.
     passthrough: Arc<Session>,
     pub(super) open: RwLock<HashMap<Arc<str>, Arc<Session>>>,
@@ -88,13 +91,15 @@ impl Sessions {
             fingerprint_bytes: limits.secret_fingerprint_bytes_per_session,
         };
         let secrets = session_secrets(secret_bounds, &named_secrets);
+        let memory = Arc::new(SessionMemory::new(limits));
         Self {
             folder,
             secret_bounds,
             named_secrets,
             placeholder_key: None,
             started: Instant::now(),
-            passthrough: Arc::new(Session::new("".into(), secrets)),
+            passthrough: Arc::new(Session::new("".into(), secrets, Arc::clone(&memory))),
+            memory,
             open: RwLock::default(),
             closed: Mutex::default(),
             rules: RwLock::new(Rules::new(limits)),
@@ -108,6 +113,7 @@ impl Sessions {
     /// A snapshot with this configuration and these indexes is in force. The indexes before it are
     /// removed. Sessions above a lower limit stay until they are idle.
     pub fn publish(&self, config: &Config, indexes: &Arc<Indexes>) {
+        self.memory.set_limits(&config.limits);
         let names = config.endpoints.iter().map(|it| it.session.as_str());
         let names = names.filter_map(|name| SessionName::parse(name).ok());
         let next = Rules {
@@ -131,6 +137,16 @@ impl Sessions {
     pub fn with_placeholder_key(mut self, key: Option<PlaceholderKey>) -> Self {
         self.placeholder_key = key;
         self
+    }
+
+    /// The memory budget of exchanges.
+    pub fn budget(&self) -> &MemoryBudget {
+        self.memory.budget()
+    }
+
+    /// Bytes of the recorded exchanges in memory (`limits.index_memory`).
+    pub fn index_memory(&self) -> usize {
+        self.memory.used()
     }
 
     /// Secrets that every session knows from the start: name of the rule and value.
@@ -198,9 +214,10 @@ impl Sessions {
         drop(closed);
         let secrets = session_secrets(self.secret_bounds, &self.named_secrets);
         let secrets = secrets.with_key(self.placeholder_key.clone());
+        let memory = Arc::clone(&self.memory);
         Arc::new(match trace {
-            Some(trace) => Session::again(name, secrets, trace),
-            None => Session::new(name, secrets),
+            Some(trace) => Session::again(name, secrets, memory, trace),
+            None => Session::new(name, secrets, memory),
         })
     }
 
@@ -240,9 +257,16 @@ impl Sessions {
         sorted(all)
     }
 
-    /// Reads the session's cassette unless that was done before. Blocks on the disk.
+    /// Reads the session's cassette unless that was done before. Idle sessions are closed if their
+    /// memory is needed. Blocks on the disk.
     pub fn load(&self, session: &Session, strict: bool) -> Result<(), SessionError> {
-        session.load_from(&self.folder, strict)
+        loop {
+            let loaded = session.load_from(&self.folder, strict);
+            let is_too_large = matches!(loaded, Err(SessionError::IndexMemory { .. }));
+            if !is_too_large || !self.close_some_idle() {
+                return loaded;
+            }
+        }
     }
 
     /// Counts exchanges that were acknowledged and then not synced to the disk, or removed by
@@ -286,14 +310,14 @@ impl Sessions {
         self.open.read().contains_key(name)
     }
 
-    /// True if the session was used in this process, or is the one of an endpoint.
-    pub(crate) fn is_known(&self, name: &str) -> Result<bool, SessionError> {
+    /// True if the session had a request in this process.
+    pub(crate) fn had_request(&self, name: &str) -> Result<bool, SessionError> {
         let name = canonical(name)?;
-        let is_used = self.is_open(&name) || {
-            let closed = self.closed.lock();
-            closed.get(&name).is_some() || closed.trace(&name).is_some()
-        };
-        Ok(is_used || self.rules.read().kept.contains(&name))
+        if let Some(session) = self.open.read().get(&name) {
+            return Ok(session.all_runs.had_request.load(Ordering::Relaxed));
+        }
+        let closed = self.closed.lock();
+        Ok(closed.get(&name).is_some() || closed.trace(&name).is_some())
     }
 
     /// The session of this name, open or closed.

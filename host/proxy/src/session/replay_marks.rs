@@ -12,6 +12,8 @@ use ouli_message::{Content, Fields};
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReplayMarks {
     by_ordinal: HashMap<u64, Mark>,
+    /// The current run recorded the exchanges from this number on.
+    own_from: Option<u64>,
 }
 
 /// What this process did with an exchange.
@@ -26,8 +28,13 @@ pub(super) struct Mark {
 }
 
 impl ReplayMarks {
-    /// The marks of these exchanges: those that can be replayed, and those that the run recorded.
-    pub(super) fn of(replayable: &[Arc<Entry>], recorded: &[Arc<Entry>]) -> Self {
+    /// The marks of these exchanges: those that can be replayed, and those that the run recorded,
+    /// with those that are in the cassette alone from `own_from` on.
+    pub(super) fn of(
+        replayable: &[Arc<Entry>],
+        recorded: &[Arc<Entry>],
+        own_from: Option<u64>,
+    ) -> Self {
         let own = recorded.iter().map(|entry| (entry, true));
         let marked = replayable.iter().map(|entry| (entry, false)).chain(own);
         let marked = marked.filter(|(entry, is_own)| *is_own || entry.is_used_in_any_run());
@@ -41,13 +48,22 @@ impl ReplayMarks {
         });
         Self {
             by_ordinal: by_ordinal.collect(),
+            own_from,
         }
     }
 
     /// The mark of an exchange, if it has the same request as before.
     pub(super) fn get(&self, entry: &Entry) -> Option<Mark> {
+        let request = request_hash(entry);
+        if self.own_from.is_some_and(|from| from <= entry.ordinal) {
+            return Some(Mark {
+                request,
+                is_own: true,
+                is_used: false,
+            });
+        }
         let mark = self.by_ordinal.get(&entry.ordinal)?;
-        (mark.request == request_hash(entry)).then_some(*mark)
+        (mark.request == request).then_some(*mark)
     }
 
     /// The marks at the start of the next run.
@@ -60,6 +76,7 @@ impl ReplayMarks {
         let marks = self.by_ordinal.iter();
         Self {
             by_ordinal: marks.map(|(at, mark)| (*at, unused(mark))).collect(),
+            own_from: None,
         }
     }
 
@@ -106,15 +123,17 @@ mod tests {
     fn a_mark_belongs_to_a_number_and_a_request() {
         let (unused, used, own) = (entry(1), entry(2), entry(3));
         used.claim_first();
-        let marks = ReplayMarks::of(&[unused, used], &[own]);
+        let marks = ReplayMarks::of(&[unused, used], &[own], Some(4));
         assert!(marks.get(&entry(1)).is_none());
         let mark = marks.get(&entry(2)).unwrap();
         assert!(mark.is_used && !mark.is_own);
         assert!(marks.get(&entry(3)).unwrap().is_own);
+        assert!(marks.get(&entry(4)).unwrap().is_own && marks.get(&entry(5)).unwrap().is_own);
         let mut other = exchange();
         other.request.target.push_str("?other");
         assert!(marks.get(&Entry::new(2, other)).is_none());
         let next = marks.of_next_run();
+        assert!(next.get(&entry(4)).is_none());
         let mark = next.get(&entry(2)).unwrap();
         assert!(!mark.is_used && !next.get(&entry(3)).unwrap().is_own);
     }

@@ -8,11 +8,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::cassette_load::refused_entries;
+use super::cassette_memory::ReadCassette;
 use super::cassette_state::{CassetteState, LoadState};
 use super::closed_exchanges::ClosedExchanges;
 use super::entry::Entry;
+use super::exchange_memory::exchange_bytes;
 use super::session_state::{Contents, Run, Session};
-use ouli_cassette::LoadedCassette;
+use ouli_cassette::{LoadedCassette, Place};
+use ouli_config::ByteSize;
+use ouli_message::Exchange;
 
 impl Session {
     /// Begins the next run: no exchange is replayed yet, those that this run recorded can be, and
@@ -24,6 +28,14 @@ impl Session {
         }
         self.all_runs.keep_damage(self.damage());
         self.start_order().end();
+        let run = Run::new(self.run() + 1, &self.all_runs);
+        if let Some(known) = self.exchanges_with_unkept() {
+            // The cassette is read again.
+            let contents = Contents::of_closed(known.of_next_run());
+            let next = self.replacement(run, contents);
+            lineage.begin(&next.entries);
+            return Some(Arc::new(next));
+        }
         let rewound = |entry: &Arc<Entry>| Arc::new(entry.rewound());
         let mut entries: Vec<_> = self.entries_from(0).iter().map(rewound).collect();
         let known: HashSet<u64> = entries.iter().map(|it| it.ordinal).collect();
@@ -42,7 +54,6 @@ impl Session {
             cassette,
             closed: self.closed_exchanges().map(ClosedExchanges::of_next_run),
         };
-        let run = Run::new(self.run() + 1, &self.all_runs);
         let next = self.replacement(run, contents);
         lineage.begin(&next.entries);
         Some(Arc::new(next))
@@ -53,7 +64,7 @@ impl Session {
     /// what was recorded since the cassette was read would be lost.
     pub(super) fn with_cassette(
         &self,
-        loaded: LoadedCassette,
+        read: ReadCassette,
         strict: bool,
         is_current: impl FnOnce() -> bool,
     ) -> Option<Arc<Self>> {
@@ -61,8 +72,9 @@ impl Session {
         if !lineage.is_latest(&self.entries) || !is_current() {
             return None;
         }
-        let report = self.report_on(&loaded, strict);
-        let refused = refused_entries(&loaded, strict);
+        let report = self.report_on(&read.loaded, strict);
+        let refused = refused_entries(&read, strict);
+        let ReadCassette { loaded, memory, .. } = read;
         let before = self.entries_from(0);
         let before: HashMap<u64, &Arc<Entry>> = before.iter().map(|it| (it.ordinal, it)).collect();
         let own = self.entries.recorded();
@@ -72,11 +84,11 @@ impl Session {
             if found.edited && strict {
                 continue;
             }
-            if own.contains(&found.ordinal) {
-                recorded.push(Arc::new(Entry::loaded(found).not_unused()));
+            if own.contains(&found.ordinal) || self.entries.is_unkept(found.ordinal) {
+                recorded.push(Arc::new(Entry::loaded(found, &memory).not_unused()));
                 continue;
             }
-            let mut entry = Entry::loaded(found);
+            let mut entry = Entry::loaded(found, &memory);
             if let Some(before) = before.get(&entry.ordinal) {
                 entry.continue_replays(before);
             }
@@ -108,8 +120,29 @@ impl Session {
                 .all(|(known, found)| known.is_equal(found.ordinal, &found.exchange))
     }
 
+    /// Keeps an exchange that this run recorded, as far as there is memory. Later runs can replay
+    /// it.
+    pub(super) fn keep_recorded(&self, place: Place, exchange: Exchange) {
+        let memory = &self.all_runs.memory;
+        let has_room = !self.entries.has_unkept();
+        let reserved = has_room.then(|| memory.reserve(exchange_bytes(&exchange)));
+        if let Some(Ok(reserved)) = reserved {
+            return self.add_recorded(Entry::just_recorded(place, exchange, reserved));
+        }
+        let ordinal = place.number;
+        self.entries.leave_out(ordinal);
+        if has_room {
+            tracing::warn!(
+                session = %self.name(),
+                "exchange {ordinal} and the next ones are recorded, and not kept in memory: {} is \
+                 reached (limits.index_memory); the next run reads the cassette again",
+                ByteSize(memory.limit() as u64)
+            );
+        }
+    }
+
     /// Adds an exchange that this run recorded. Later runs can replay it.
-    pub(super) fn add_recorded(&self, entry: Entry) {
+    fn add_recorded(&self, entry: Entry) {
         let lineage = self.all_runs.lineage.lock();
         lineage.pass_on(&self.entries, &Arc::new(entry));
     }
@@ -136,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_run_in_flight_passes_its_exchanges_on_and_keeps_no_later_run() {
-        let first = Arc::new(Session::new("x".into(), Secrets::default()));
+        let first = Arc::new(Session::new("x".into(), Secrets::default(), Arc::default()));
         let mut latest = Arc::clone(&first);
         let mut held = Vec::new();
         for number in 0..100 {
@@ -149,7 +182,7 @@ mod tests {
         assert_eq!(latest.run(), 101);
         // The first, the held one, the latest, and the one before it that is not swept yet.
         assert!(first.all_runs.lineage.lock().live_count() <= 4);
-        first.add_recorded(Entry::just_recorded(1, exchange()));
+        first.keep_recorded(1.into(), exchange());
         assert_eq!((first.len(), held[0].len(), latest.len()), (0, 1, 1));
         assert_eq!(first.exchange_count(), 1);
         // It is replayed once to each run.
@@ -160,7 +193,7 @@ mod tests {
 
     #[test]
     fn counters_start_anew_and_the_total_goes_on() {
-        let first = Session::new("x".into(), Secrets::default());
+        let first = Session::new("x".into(), Secrets::default(), Arc::default());
         first
             .counters()
             .count(crate::session::Outcome::Hit(crate::session::Hit::default()));

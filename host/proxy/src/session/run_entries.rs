@@ -15,6 +15,15 @@ pub(super) struct RunEntries {
     replayable: RwLock<Replayable>,
     /// The exchanges that the run recorded. They are replayed to later runs only.
     recorded: Mutex<Vec<Arc<Entry>>>,
+    /// Those that the run recorded and that did not fit in the memory.
+    unkept: Mutex<Unkept>,
+}
+
+/// Exchanges that are in the cassette alone: all that a run recorded from the first one on.
+#[derive(Default)]
+struct Unkept {
+    from: Option<u64>,
+    count: usize,
 }
 
 /// The exchanges that can be replayed.
@@ -62,6 +71,7 @@ impl RunEntries {
             version,
             replayable: RwLock::new(Replayable::new(replayable)),
             recorded: Mutex::new(recorded),
+            unkept: Mutex::default(),
         }
     }
 
@@ -107,7 +117,33 @@ impl RunEntries {
 
     /// The number of exchanges that the run recorded.
     pub(super) fn recorded_count(&self) -> usize {
-        self.recorded.lock().len()
+        self.recorded.lock().len() + self.unkept.lock().count
+    }
+
+    /// An exchange that the run recorded is not kept, nor are those that follow.
+    pub(super) fn leave_out(&self, ordinal: u64) {
+        let mut unkept = self.unkept.lock();
+        unkept.from = Some(unkept.from.map_or(ordinal, |from| from.min(ordinal)));
+        unkept.count += 1;
+    }
+
+    /// The number from which on the run recorded all exchanges, if some of them are not kept. The
+    /// order of their requests is known once the cassette is read.
+    pub(super) fn unkept_from(&self) -> Option<u64> {
+        let unkept = self.unkept.lock().from?;
+        let recorded = self.recorded.lock();
+        let kept = recorded.iter().map(|entry| entry.place.number);
+        Some(kept.min().map_or(unkept, |kept| kept.min(unkept)))
+    }
+
+    /// True if an exchange of the run is not kept.
+    pub(super) fn has_unkept(&self) -> bool {
+        self.unkept.lock().from.is_some()
+    }
+
+    /// True if the run recorded this exchange and does not keep it.
+    pub(super) fn is_unkept(&self, ordinal: u64) -> bool {
+        self.unkept_from().is_some_and(|from| from <= ordinal)
     }
 
     /// The numbers of the exchanges that the run recorded.

@@ -18,6 +18,7 @@ use super::forgotten_session::ForgottenSession;
 use super::log_throttle::LogThrottle;
 use super::pending_writes::{PendingKey, UnwrittenCount, UnwrittenExchange};
 use super::run_entries::RunEntries;
+use super::session_memory::SessionMemory;
 use ouli_cassette::StartOrder;
 use ouli_redaction::Secrets;
 
@@ -71,15 +72,21 @@ pub(super) struct Contents {
 }
 
 impl Session {
-    pub(super) fn new(name: Arc<str>, secrets: Secrets) -> Self {
-        Self::first(name, AllRuns::new(secrets), 1)
+    pub(super) fn new(name: Arc<str>, secrets: Secrets, memory: Arc<SessionMemory>) -> Self {
+        Self::first(name, AllRuns::new(secrets, memory), 1)
     }
 
     /// A session that was forgotten. It goes on with the cassette that it began.
-    pub(super) fn again(name: Arc<str>, secrets: Secrets, trace: ForgottenSession) -> Self {
-        let mut all_runs = AllRuns::new(secrets);
+    pub(super) fn again(
+        name: Arc<str>,
+        secrets: Secrets,
+        memory: Arc<SessionMemory>,
+        trace: ForgottenSession,
+    ) -> Self {
+        let mut all_runs = AllRuns::new(secrets, memory);
         *all_runs.rotated_by.get_mut() = trace.rotated_by;
         all_runs.lost_secrets = trace.lost_secrets;
+        *all_runs.had_request.get_mut() = true;
         Self::first(name, all_runs, trace.run)
     }
 
@@ -193,6 +200,11 @@ impl Session {
     pub(super) fn use_at(&self, now: Duration) {
         let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         self.all_runs.last_used.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// A request selected the session, so a mark ends its run.
+    pub(crate) fn note_request(&self) {
+        self.all_runs.had_request.store(true, Ordering::Relaxed);
     }
 
     /// When a request selected the session last.

@@ -206,10 +206,7 @@ impl SessionReport {
     fn failures_of(&self, defect: Defect) -> Vec<Failure> {
         let (count, reason) = match defect {
             Defect::Miss => (self.misses, "not found in the cassette".to_owned()),
-            Defect::Damage => {
-                let remedy = "restore the cassette from version control, or record it again";
-                (self.damage.len() as u64, remedy.to_owned())
-            }
+            Defect::Damage => return self.damage_failures(),
             Defect::Edited => {
                 let ordinals: Vec<_> = self.edited.iter().map(u64::to_string).collect();
                 let reason = format!("exchanges {} of the cassette", ordinals.join(", "));
@@ -224,6 +221,15 @@ impl SessionReport {
         };
         let failure = (count > 0).then(|| Failure::new(defect, count, &reason));
         failure.into_iter().collect()
+    }
+
+    /// The parts of the cassette and the stored bodies that cannot be read.
+    fn damage_failures(&self) -> Vec<Failure> {
+        let remedy = "restore the cassette from version control, or record it again";
+        let parts = self.damage.len() as u64;
+        let parts = (parts > 0).then(|| Failure::new(Defect::Damage, parts, remedy));
+        let bodies = Failure::of_counts(&self.defects, Defect::Damage);
+        parts.into_iter().chain(bodies).collect()
     }
 
     /// Replaces texts that contain a secret. Reasons come from plugins and targets from clients.

@@ -8,10 +8,10 @@ use super::outcome::Outcome;
 use super::recorder_limits::RecorderLimits;
 use ouli_codec::websocket::{self, DeflateParams, SideViolation, Transcript};
 use ouli_config::Defect;
-use ouli_message::Response;
 use ouli_message::stream::{
     Arrival, Ending, Message, MessageKind, Protocol, Side, Stream, StreamContent,
 };
+use ouli_message::{Exchange, Response};
 
 /// The close code for a message that is too big (RFC 6455, section 7.4.1).
 const MESSAGE_TOO_BIG: u16 = 1009;
@@ -98,6 +98,22 @@ fn closed_without_error(transcript: &Transcript) -> bool {
             if message.side == Side::Server
                 && code.is_none_or(|code| WITHOUT_ERROR.contains(&code)))
     })
+}
+
+/// A placeholder may be longer than its secret: what no control frame can hold is not recorded.
+pub(super) fn check_control_frames(exchange: &Exchange) -> Result<(), Outcome> {
+    let is_too_long = |message: &Message| match &message.kind {
+        MessageKind::Ping(body) | MessageKind::Pong(body) => body.len() > websocket::MAX_CONTROL,
+        MessageKind::Close { reason, .. } => reason.len() > websocket::MAX_CLOSE_REASON,
+        _ => false,
+    };
+    let messages = exchange.stream.iter().flat_map(Stream::messages);
+    if messages.into_iter().any(is_too_long) {
+        let reason = "with placeholders for its secrets, a ping, a pong or the reason of a close \
+                      of a WebSocket is longer than a frame can be";
+        return Err(Outcome::Failed(Defect::Undecodable, reason.to_owned()));
+    }
+    Ok(())
 }
 
 /// Text that is not UTF-8 is redacted as text. As JSON it has members that rules name, but cannot

@@ -176,7 +176,7 @@ impl Xorshift {
             1 => MessageKind::Binary(payload),
             2 => MessageKind::Ping(Bytes::copy_from_slice(payload.content.inline())),
             3 => MessageKind::Pong(Bytes::copy_from_slice(payload.content.inline())),
-            4 if payload.compressed => close(Some(self.next() as u16), &self.text(3)),
+            4 if payload.compressed => close(Some(1000 + self.below(5) as u16), &self.text(3)),
             4 => close(None, ""),
             _ => MessageKind::End,
         }

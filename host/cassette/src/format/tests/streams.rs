@@ -135,7 +135,7 @@ fn every_message_round_trips() {
             MessageKind::Pong(bytes),
         ];
         kinds.push(close(None, ""));
-        for code in [Some(0), Some(1000), Some(u16::MAX)] {
+        for code in [Some(1000), Some(2999), Some(4999)] {
             kinds.push(close(code, &String::from_utf8_lossy(body)));
         }
         kinds.push(MessageKind::End);

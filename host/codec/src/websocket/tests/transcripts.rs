@@ -153,17 +153,30 @@ fn the_content_of_a_server_is_not_checked() {
         compressed: false,
     });
     let transcript = Tunnel::default()
-        .server(b"\x81\x04caf\xe9\x88\x02\x03\xee")
+        .server(b"\x81\x04caf\xe9\x88\x02\x0b\xb7")
         .read(None);
     let expected = [
         message(Side::Server, 0, latin),
-        message(Side::Server, 0, close(1006)),
+        message(Side::Server, 0, close(2999)),
     ];
     assert_eq!(transcript.messages, expected);
     assert_eq!(transcript.violations, []);
-    for frames in [&b"\x81\x84\0\0\0\0caf\xe9"[..], b"\x88\x82\0\0\0\0\x03\xee"] {
+    for frames in [&b"\x81\x84\0\0\0\0caf\xe9"[..], b"\x88\x82\0\0\0\0\x0b\xb7"] {
         let transcript = Tunnel::default().client(frames).read(None);
         assert_eq!(transcript.violations.len(), 1, "{frames:?}");
+    }
+    // Codes that no close frame can have: 1005, 1006, 1015, 0, 999, 5000.
+    for code in [
+        [3, 0xed],
+        [3, 0xee],
+        [3, 0xf7],
+        [0, 0],
+        [3, 0xe7],
+        [0x13, 0x88],
+    ] {
+        let frame = [&b"\x88\x02"[..], &code].concat();
+        let transcript = Tunnel::default().server(&frame).read(None);
+        assert_eq!(transcript.violations.len(), 1, "{code:?}");
     }
 }
 

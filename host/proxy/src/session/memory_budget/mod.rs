@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
@@ -32,6 +33,15 @@ struct BudgetState {
     /// Number of waits for released memory.
     waiters: AtomicUsize,
     released: Arc<Notify>,
+    blocked: BlockedThreads,
+}
+
+/// Threads that wait for released memory.
+#[derive(Debug, Default)]
+struct BlockedThreads {
+    count: AtomicUsize,
+    lock: Mutex<()>,
+    released: Condvar,
 }
 
 #[derive(Debug)]
@@ -79,6 +89,7 @@ impl MemoryBudget {
             recording: counter(recording.min(max_recording)),
             waiters: AtomicUsize::new(0),
             released: Arc::default(),
+            blocked: BlockedThreads::default(),
         }))
     }
 
@@ -145,6 +156,25 @@ impl MemoryBudget {
         }
     }
 
+    /// Reserves memory for work on a thread that serves nobody, which is blocked until there is
+    /// room. After `timeout` the memory is reserved above the limit.
+    pub fn reserve_blocking(&self, bytes: usize, timeout: Duration) -> MemoryReservation {
+        let mut memory = self.request_reservation();
+        let deadline = Instant::now() + timeout;
+        let blocked = &self.0.blocked;
+        let mut lock = blocked.lock.lock();
+        // Counted before the attempt, so that a release after it wakes this thread.
+        blocked.count.fetch_add(1, Ordering::SeqCst);
+        while !memory.try_grow(bytes) {
+            if blocked.released.wait_until(&mut lock, deadline).timed_out() {
+                memory.force_grow(bytes);
+                break;
+            }
+        }
+        blocked.count.fetch_sub(1, Ordering::SeqCst);
+        memory
+    }
+
     fn release(&self, purpose: Purpose, bytes: usize) {
         if bytes == 0 {
             return;
@@ -155,6 +185,11 @@ impl MemoryBudget {
         }
         if self.0.waiters.load(Ordering::SeqCst) > 0 {
             self.0.released.notify_waiters();
+        }
+        let blocked = &self.0.blocked;
+        if blocked.count.load(Ordering::SeqCst) > 0 {
+            let _lock = blocked.lock.lock();
+            blocked.released.notify_all();
         }
     }
 }

@@ -86,3 +86,25 @@ async fn waits_end_when_memory_is_released_or_on_timeout() {
     assert!(has_room);
     assert_eq!(budget.0.waiters.load(Ordering::SeqCst), 0);
 }
+
+#[test]
+fn a_blocked_thread_goes_on_when_memory_is_released_or_on_timeout() {
+    let budget = MemoryBudget::new(100, 75);
+    let mut full = budget.request_reservation();
+    full.force_grow(95);
+    let late = budget.reserve_blocking(10, Duration::from_millis(20));
+    assert_eq!(budget.used(), 105, "above the limit");
+    drop(late);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| budget.reserve_blocking(50, LONG_TIMEOUT));
+        while budget.0.blocked.count.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+        full.resize(60);
+        full.resize(50);
+        let reserved = waiting.join().unwrap();
+        assert_eq!(budget.used(), 100);
+        drop(reserved);
+    });
+    assert_eq!(budget.used(), 50);
+}
