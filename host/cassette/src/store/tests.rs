@@ -30,9 +30,7 @@ fn a_session_without_a_cassette_loads_as_none() {
     assert!(folder.load("../x", ChangePolicy::Mark).unwrap().is_none());
     let path = folder.session_path("../x").unwrap();
     assert_eq!(path, folder.root().join("%2e%2e/x.jsons"));
-    let listed = folder.list().unwrap().into_iter();
-    let listed: Vec<_> = listed.map(|it| it.session.as_str().to_owned()).collect();
-    assert_eq!(listed, ["dangling", "device", "dir", "fifo"]);
+    assert_eq!(folder.list().unwrap(), []);
 }
 
 #[cfg(unix)]
@@ -103,7 +101,9 @@ fn dangling_links_and_devices_are_rejected() {
     }
     assert!(!home.path().join("new.jsons").exists());
     assert!(!home.path().join("gone").exists());
-    assert_eq!(folder.list().unwrap(), []);
+    let listed = folder.list().unwrap().into_iter();
+    let listed: Vec<_> = listed.map(|it| it.session.as_str().to_owned()).collect();
+    assert_eq!(listed, ["dangling", "device", "dir", "fifo"]);
 }
 
 #[test]
