@@ -73,29 +73,31 @@ fn mutations(sample: &Sample) -> Vec<Mutation> {
     changed
 }
 
+type Pairs = Vec<(String, String)>;
+
 /// Each name and value changed, each pair removed and repeated, one added, and the order of the
 /// values of one name.
-fn changed_pairs(pairs: &[(String, String)]) -> Vec<(String, Vec<(String, String)>)> {
+fn changed_pairs(pairs: &[(String, String)]) -> Vec<(String, Pairs)> {
     let mut changed = vec![("added".to_owned(), {
         let mut more = pairs.to_vec();
         more.extend(owned(&[("new", "1")]));
         more
     })];
     for at in 0..pairs.len() {
-        let with = |change: &dyn Fn(&mut Vec<(String, String)>)| {
+        let with = |change: fn(&mut Pairs, usize)| {
             let mut copy = pairs.to_vec();
-            change(&mut copy);
+            change(&mut copy, at);
             copy
         };
-        changed.push((format!("{at} name"), with(&|it| it[at].0.push('x'))));
-        changed.push((format!("{at} value"), with(&|it| it[at].1.push('x'))));
-        changed.push((format!("{at} removed"), with(&|it| drop(it.remove(at)))));
+        changed.push((format!("{at} name"), with(|it, at| it[at].0.push('x'))));
+        changed.push((format!("{at} value"), with(|it, at| it[at].1.push('x'))));
+        changed.push((format!("{at} removed"), with(|it, at| drop(it.remove(at)))));
         changed.push((
             format!("{at} repeated"),
-            with(&|it| it.push(pairs[at].clone())),
+            with(|it, at| it.push(it[at].clone())),
         ));
         if at > 0 && pairs[at].0 == pairs[at - 1].0 {
-            changed.push((format!("{at} order"), with(&|it| it.swap(at - 1, at))));
+            changed.push((format!("{at} order"), with(|it, at| it.swap(at - 1, at))));
         }
     }
     changed

@@ -377,7 +377,8 @@ mod tests {
         );
         assert!(steps.positions <= text.len());
         assert!(steps.searches < text.len() / 8, "{steps:?}");
-        assert!(steps.hashes < text.len() / 100, "{steps:?}");
+        // A part of each line may have the place of a fingerprint by chance.
+        assert!(steps.hashes < text.len() / 8, "{steps:?}");
         // A text of the part that all these secrets share costs one hash for each of them.
         let shared = "0-end ".repeat(10_000);
         let mut steps = SearchSteps::default();
