@@ -115,7 +115,7 @@ fn is_computed(name: &str, value: &[u8]) -> bool {
         let head = scheme.get(..start.len());
         head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
     };
-    COMPUTED_SCHEMES.iter().any(|start| starts_with(&start))
+    COMPUTED_SCHEMES.iter().any(starts_with)
 }
 
 /// The beginnings of the names of authentication schemes that prove a secret without sending it, in

@@ -1,47 +1,19 @@
 //! The client messages of recorded conversations: their keys, and their parts for reports.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::client_message_key::ClientMessageKey;
 use super::entry::Entry;
 use super::index::{Index, request_line};
 use super::miss_comparison::{ComparisonBudget, MAX_COMPARED};
 use ouli_codec::MessageView;
-use ouli_matching::key::{IdentityUse, Key, KeyedMessage};
+use ouli_matching::key::{IdentityUse, KeyedMessage};
 use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
 use ouli_message::stream::{MessageKind, Payload, Protocol, Side};
 use ouli_message::{Content, Fields};
 use ouli_plugin::{ConversationMessage, PluginFailure};
-
-/// The key of a message of the client, or of its violation of the protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ClientMessageKey {
-    pub(crate) hash: u128,
-    pub(crate) identities: Box<[IdentityUse]>,
-}
-
-impl ClientMessageKey {
-    fn of(key: &Key) -> Self {
-        Self {
-            hash: key.hash(),
-            identities: key.identities().into(),
-        }
-    }
-
-    /// The digests of these keys.
-    pub(crate) fn hashes(keys: &[Self]) -> impl Iterator<Item = &u128> {
-        keys.iter().map(|key| &key.hash)
-    }
-
-    fn of_violation(code: u16, reason: &str) -> Self {
-        Self {
-            hash: violation_key(code, reason),
-            identities: Box::default(),
-        }
-    }
-}
 
 /// A message that the client sent.
 #[derive(Clone, Copy)]
@@ -246,16 +218,6 @@ impl Index {
         let view = self.plugins.message_view(message, self.session.secrets());
         view.map_err(|error: PluginFailure| error.to_string())
     }
-}
-
-/// The key of a violation of the protocol by the client, which counts as a message.
-pub fn violation_key(code: u16, reason: &str) -> u128 {
-    let half = |number: u8| {
-        let mut hasher = DefaultHasher::new();
-        (number, code, reason).hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    (half(0) << 64) | half(1)
 }
 
 fn low_half(key: u128) -> u64 {

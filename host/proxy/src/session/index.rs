@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::candidates::Candidates;
 use super::claimed_entry::ClaimedEntry;
-use super::client_messages::ClientMessageKey;
+use super::client_message_key::ClientMessageKey;
 use super::derived_key::DerivedKey;
 use super::entry::Entry;
-use super::index_identity::Candidates;
 use super::key_group::{KeyGroup, Unused};
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;

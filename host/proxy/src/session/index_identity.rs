@@ -1,9 +1,9 @@
 //! Chooses among the exchanges of a key the one whose secrets are those of the request.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use super::bindings::{Bindings, Fit, KnownIdentities};
+use super::candidates::Candidates;
 use super::claimed_entry::ClaimedEntry;
 use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
@@ -11,15 +11,6 @@ use ouli_codec::identity::Identity;
 use ouli_config::Defect;
 use ouli_matching::key::{IdentityUse, Key};
 use ouli_matching::miss::IdentityConflict;
-
-/// The places of a list of exchanges that may be claimed.
-pub(super) struct Candidates<'a> {
-    pub(super) positions: &'a [usize],
-    /// Those before this one are claimed.
-    pub(super) from: usize,
-    /// The number of those that were returned.
-    pub(super) returned: Option<&'a Arc<AtomicUsize>>,
-}
 
 impl Index {
     /// Claims the first of these exchanges whose secrets are those of the request, in the order of

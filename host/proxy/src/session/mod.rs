@@ -4,11 +4,13 @@
 
 mod all_runs;
 mod bindings;
+mod candidates;
 mod captured_exchange;
 mod cassette_load;
 mod cassette_state;
 mod cassette_watch;
 mod claimed_entry;
+mod client_message_key;
 mod client_messages;
 mod closed_exchanges;
 mod closed_session;
@@ -72,8 +74,8 @@ pub(crate) mod test_exchange;
 
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 pub use claimed_entry::ClaimedEntry;
-pub(crate) use client_messages::ClientMessageKey;
-pub use client_messages::violation_key;
+pub(crate) use client_message_key::ClientMessageKey;
+pub use client_message_key::violation_key;
 pub(crate) use client_messages::{ReceivedMessage, UnmatchedMessage};
 pub use counters::Counters;
 pub use entry::Entry;

@@ -2,9 +2,9 @@
 
 use http::Method;
 
+use super::candidates::Candidates;
 use super::claimed_entry::ClaimedEntry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
-use super::index_identity::Candidates;
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
 use ouli_matching::key::{IdentityUse, Key};
 use ouli_message::Fields;
