@@ -125,7 +125,7 @@ fn ignores_cookies(settings: &str) -> bool {
     let document = Document::parse(Bytes::copy_from_slice(settings.as_bytes()));
     let names = Pointer::parse("/ignore_headers/*").ok().zip(document);
     names.is_some_and(|(pointer, document)| {
-        let mut names = document.find(&pointer).into_iter();
+        let mut names = document.find(&pointer);
         names.any(|name| matches!(name.kind(), Kind::String(name) if is_cookie(&name)))
     })
 }
