@@ -1,4 +1,4 @@
-//! Exchanges of one key, of which a request may claim one.
+//! The exchanges among which one is chosen.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -1,4 +1,4 @@
-//! The key of a message of the client of a conversation.
+//! The keys of the messages that a client sends in a conversation.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

@@ -7,6 +7,7 @@ mod headers;
 mod keys;
 mod messages;
 mod random;
+mod registry;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
