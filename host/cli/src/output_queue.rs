@@ -151,7 +151,7 @@ mod tests {
     fn own_lines_are_bounded_too() {
         let mut queue = queue(0);
         for _ in 0..3 {
-            queue.push(Priority::Own, "x".repeat(OWN_ROOM));
+            queue.push(Priority::Own, "x".repeat(OWN_ROOM / 2));
         }
         assert_eq!((queue.texts.len(), queue.dropped), (2, 1));
     }

@@ -191,17 +191,29 @@ fn said(choices: &mut Choices<'_>) -> MessageKind {
             compressed: choices.flag(),
         }),
         1 => MessageKind::Binary(words(choices)),
-        2 => MessageKind::Ping(Bytes::copy_from_slice(choices.bytes())),
-        3 => MessageKind::Pong(Bytes::copy_from_slice(choices.bytes())),
+        2 => MessageKind::Ping(control(choices)),
+        3 => MessageKind::Pong(control(choices)),
         _ if choices.flag() => MessageKind::Close {
             code: Some(1000),
-            reason: choices.text(),
+            reason: {
+                let text = choices.text();
+                text[..text.floor_char_boundary(MAX_REASON)].to_owned()
+            },
         },
         _ => MessageKind::Close {
             code: None,
             reason: String::new(),
         },
     }
+}
+
+/// The most that a control frame holds, and beside the code of a close (RFC 6455, section 5.5).
+const MAX_CONTROL: usize = 125;
+const MAX_REASON: usize = 123;
+
+fn control(choices: &mut Choices<'_>) -> Bytes {
+    let bytes = choices.bytes();
+    Bytes::copy_from_slice(&bytes[..bytes.len().min(MAX_CONTROL)])
 }
 
 fn words(choices: &mut Choices<'_>) -> Payload {
