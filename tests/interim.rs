@@ -95,7 +95,7 @@ fn a_final_response_of_the_upstream_is_sent_without_the_body_and_replayed_so() {
         (report.recorded, report.counted(Defect::Partial).len()),
         (1, 0)
     );
-    let gateway = gateway::replay(&folder).start();
+    let gateway = gateway::replay_repeating(&folder).start();
     for _ in 0..2 {
         let replayed = client::raw(gateway.address, EXPECT).rest();
         assert!(replayed.starts_with("HTTP/1.1 401 "), "{replayed}");

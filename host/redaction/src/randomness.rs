@@ -20,19 +20,25 @@ pub(super) fn is_sometimes_secret(name: &str) -> bool {
 /// Shorter values are not generated, or are too short to be secret.
 const MIN_LEN: usize = 12;
 /// Values with fewer distinct bytes are patterns such as `000000000001`.
-const MIN_DISTINCT: usize = 8;
-/// Changes between letters and digits. Words with a number have one, dates three.
-const MIN_CHANGES: usize = 4;
-/// A run of this length needs fewer changes.
-const LONG_RUN: usize = 16;
-const MIN_CHANGES_OF_LONG_RUN: usize = 3;
-/// No word is that long.
-const LONGER_THAN_WORDS: usize = 32;
+const MIN_DISTINCT: usize = 6;
+/// Shorter runs of letters and digits are words, versions or dates.
+const MIN_RUN: usize = 6;
+/// Changes between letters and digits in a run. Words with a number have one, compact dates three.
+const MIN_CHANGES: usize = 3;
+/// No word and no number that people write is that long.
+const MAX_WORD: usize = 18;
+/// The least length of the words of a name, on average: `GetOrderHistory` has words of five letters.
+const MIN_WORD: usize = 3;
+/// Shorter runs may be abbreviations, such as `OAuth`.
+const MIN_MIXED_RUN: usize = 8;
+/// Hexadecimal digits of a group.
+const MIN_HEX: usize = 16;
 /// Values below this length that are words are common.
 const MAX_COMMON_WORD: usize = 12;
 
-/// True if a value looks as if it were generated: it has at least 12 bytes, 8 of them distinct, and
-/// letters and digits, or capitals and small letters, alternate as by chance.
+/// True if a value looks as if it were generated: it has at least 12 bytes, 6 of them distinct, and
+/// letters and digits, or capitals and small letters, change as often as by chance, or a part of it
+/// is too long for a word or a number.
 pub fn looks_random(value: &[u8]) -> bool {
     let mut seen = [false; 256];
     value
@@ -42,8 +48,13 @@ pub fn looks_random(value: &[u8]) -> bool {
     if value.len() < MIN_LEN || distinct < MIN_DISTINCT {
         return false;
     }
-    let mixed = runs(value).map(|run| changes(run, u8::is_ascii_digit));
-    mixed.sum::<usize>() >= MIN_CHANGES || is_grouped_hex(value) || runs(value).any(is_random_run)
+    // `-` and `_` are digits of base64 in URLs.
+    let joined: Vec<u8> = value
+        .iter()
+        .copied()
+        .filter(|it| !b"-_".contains(it))
+        .collect();
+    is_grouped_hex(value) || runs(value).any(is_random_run) || runs(&joined).any(is_mixed)
 }
 
 /// True for a short value that is a word, a number, or words and numbers: it occurs by chance.
@@ -60,15 +71,25 @@ fn runs(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn is_random_run(run: &[u8]) -> bool {
-    if run.len() < LONG_RUN || is_compact_date(run) {
+    if run.len() < MIN_RUN || is_compact_date(run) {
         return false;
     }
     let digits = changes(run, u8::is_ascii_digit);
-    let capitals = changes(run, u8::is_ascii_uppercase);
-    // Capitals at the start of each word of a name are further apart.
-    let is_mixed = 5 * (digits + capitals) >= 2 * run.len();
-    let is_no_word = run.len() >= LONGER_THAN_WORDS && run.iter().any(u8::is_ascii_lowercase);
-    digits >= MIN_CHANGES_OF_LONG_RUN || is_mixed || is_no_word
+    digits >= MIN_CHANGES || is_mixed(run) || (run.len() > MAX_WORD && words(run) <= 2)
+}
+
+/// True if capitals and small letters change more often than in a name of several words.
+fn is_mixed(run: &[u8]) -> bool {
+    run.len() >= MIN_MIXED_RUN && words(run) > 2 && words(run) * MIN_WORD > run.len()
+}
+
+/// The number of words in a run: each begins with a capital, and so does a number.
+fn words(run: &[u8]) -> usize {
+    let begins = |[one, next]: &[u8; 2]| {
+        (!one.is_ascii_uppercase() && next.is_ascii_uppercase())
+            || one.is_ascii_digit() != next.is_ascii_digit()
+    };
+    1 + run.array_windows().filter(|pair| begins(pair)).count()
 }
 
 /// How often bytes that have a property and those that have not follow each other.
@@ -91,9 +112,9 @@ fn is_compact_date(run: &[u8]) -> bool {
 /// True for hexadecimal digits in groups, as in a UUID.
 fn is_grouped_hex(value: &[u8]) -> bool {
     let digits: Vec<u8> = value.iter().copied().filter(|byte| *byte != b'-').collect();
-    digits.len() >= LONG_RUN
+    digits.len() >= MIN_HEX
         && digits.iter().all(u8::is_ascii_hexdigit)
-        && changes(&digits, u8::is_ascii_digit) >= MIN_CHANGES
+        && changes(&digits, u8::is_ascii_digit) >= MIN_CHANGES + 1
 }
 
 #[cfg(test)]
@@ -113,6 +134,12 @@ mod tests {
             "k3jd8fh4qp2woz",
             "4/0AX4XfWh8Kd02nbYq-7z",
             "deploy-key-5e7d1c",
+            "ySSWKhvH_ogQ-ykyB_z8Hg",
+            "qwhvbzkdmxtrplncgjfsyaeu",
+            "8402759316408275931640827593164082759316",
+            "JBSWY3DPEHPK3PXP",
+            "aB3dE6gH9kLm",
+            "V1StGXR8_Z5jdHi6B-myT",
             "my-token-5e7d1c",
         ] {
             assert!(looks_random(value.as_bytes()), "{value}");

@@ -18,11 +18,13 @@ impl Reloader {
     /// outcome. Returns the state of the gateway in one line, or `None` if it stops.
     pub fn reload(&self) -> Option<String> {
         let state = self.0.upgrade()?;
+        let told = state.loaded.lock().config_error.clone();
         let is_reloaded = state.reload();
         let is_changed = state.reload_cassettes() || is_reloaded;
         let invalid = state.loaded.lock().config_error.clone();
-        match invalid {
-            // A reload logs the same error once.
+        match &invalid {
+            // The reload has logged it.
+            Some(_) if told != invalid => {}
             Some(error) => tracing::error!(
                 "the files were read again: {error}\n  the last good configuration stays in force"
             ),
