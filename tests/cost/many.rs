@@ -1,5 +1,5 @@
-//! Many of what a gateway has: recordings, cassettes, sessions, declared secrets, and wildcards of a
-//! rule.
+//! Many of what a gateway has: recordings, cassettes, sessions, declared secrets, and
+//! wildcards of a rule.
 
 use std::hint::black_box;
 use std::sync::Arc;

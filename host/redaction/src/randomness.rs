@@ -27,7 +27,7 @@ const MIN_RUN: usize = 6;
 const MIN_CHANGES: usize = 3;
 /// No word and no number that people write is that long.
 const MAX_WORD: usize = 18;
-/// The least length of the words of a name, on average: `GetOrderHistory` has words of five letters.
+/// The least length of the words of a name, on average: `GetOrderHistory` has five letters each.
 const MIN_WORD: usize = 3;
 /// Shorter runs may be abbreviations, such as `OAuth`.
 const MIN_MIXED_RUN: usize = 8;
