@@ -1,6 +1,12 @@
 //! Values that are too short or too common to search for.
 
 use crate::placeholder;
+use crate::randomness::is_common_word;
+
+/// True if a secret with this value is searched for outside of its own place.
+pub fn is_rare(value: &[u8]) -> bool {
+    is_searchable(value) && !is_common_word(value)
+}
 
 /// True if the value is rare enough to search for it in everything that is written.
 pub(super) fn is_searchable(value: &[u8]) -> bool {

@@ -63,11 +63,11 @@ pub use edits::{
 };
 pub use guard::{FORGOTTEN_SECRETS, FORGOTTEN_SESSION, Guard, GuardRejection, OVERFLOW};
 
+pub use common_values::is_rare;
 pub use pass::{Counts, Outcome, Purpose, Redaction};
 pub use pipeline::{PipelineError, RedactedExchange, RedactionPipeline, Redactor, RedactorEdits};
 pub use placeholder::{collapse_to_class, is_class};
 pub use placeholder_key::PlaceholderKey;
-pub use randomness::looks_random;
 pub use redacted_exchange::exchange_views;
 pub use redacted_message::RedactedMessage;
 pub use redacted_view::RequestView;

@@ -39,7 +39,7 @@ const MAX_COMMON_WORD: usize = 12;
 /// True if a value looks as if it were generated: it has at least 12 bytes, 6 of them distinct, and
 /// letters and digits, or capitals and small letters, change as often as by chance, or a part of it
 /// is too long for a word or a number.
-pub fn looks_random(value: &[u8]) -> bool {
+pub(super) fn looks_random(value: &[u8]) -> bool {
     let mut seen = [false; 256];
     value
         .iter()

@@ -11,7 +11,7 @@ use ouli_codec::form;
 use ouli_codec::identity::Identity;
 use ouli_matching::key::{Capture, Key, KeyedMessage, captures};
 use ouli_matching::miss;
-use ouli_redaction::looks_random;
+use ouli_redaction::is_rare;
 
 impl Index {
     /// The sizes of the largest body that [`Self::assume_secrets`] may compare, and of all of them;
@@ -24,8 +24,9 @@ impl Index {
     }
 
     /// Registers the values of a request that nothing but the place of a secret in a recorded
-    /// request tells to be secrets: the requests are equal elsewhere, the values look random, and
-    /// no other secret stands for the recorded ones. True if there are such values.
+    /// request tells to be secrets: the requests are equal elsewhere, the values are neither short
+    /// nor common words, and no other secret stands for the recorded ones. True if there are such
+    /// values.
     pub(crate) fn assume_secrets(&self, key: &Key, live: &KeyedMessage) -> bool {
         let live = live.describe_with_holes();
         self.nearest_with_secrets(key).into_iter().any(|entry| {
@@ -51,7 +52,7 @@ impl Index {
                 return None;
             };
             let is_free = bindings.is_free(&Identity::Placeholder(Arc::clone(&class), number));
-            (is_free && looks_random(&value)).then_some((value, class, number))
+            (is_free && is_rare(&value)).then_some((value, class, number))
         });
         let Some(new) = new
             .collect::<Option<Vec<_>>>()
