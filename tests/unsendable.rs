@@ -60,7 +60,7 @@ fn an_exchange_that_cannot_be_sent_is_damage_and_the_others_are_replayed() {
     }
 }
 
-/// Control frames of a WebSocket that no frame can hold (RFC 6455, sections 5.5 and 7.4.1).
+/// Control frames of a WebSocket that no frame can hold (RFC 6455, section 5.5).
 #[test]
 fn a_control_frame_that_cannot_be_sent_is_damage() {
     let origin = socket_origin();
@@ -87,16 +87,13 @@ fn a_control_frame_that_cannot_be_sent_is_damage() {
     let ping = |size| format!("\"server\": \"ping\"{member}{}", text("p", size));
     let other = |code: u16| format!("\"server\": \"close\"{member}\"code\": {code}");
     for (to, reason) in [
-        (other(0), "a `close` can have"),
-        (other(1005), "a `close` can have"),
-        (other(1006), "a `close` can have"),
-        (other(1015), "a `close` can have"),
-        (other(5000), "a `close` can have"),
         (reason(124), "at most 123 bytes"),
         (ping(126), "at most 125 bytes"),
         (reason(123), ""),
         (ping(125), ""),
         (other(2999), ""),
+        // What a server sent against the rules is replayed.
+        (other(1006), ""),
     ] {
         fs::write(folder.cassette("default"), good.replacen(code, &to, 1)).unwrap();
         let gateway = gateway::replay(&folder).start();

@@ -38,11 +38,6 @@ fn server_kinds() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("a close of one byte", bare(CLOSE, [3])),
         (
-            "a code that is never sent",
-            bare(CLOSE, close_body(1006, "")),
-        ),
-        ("a code out of range", bare(CLOSE, close_body(0, ""))),
-        (
             "a reason that is no UTF-8",
             bare(CLOSE, [&close_body(1000, "")[..], &[0xff]].concat()),
         ),
@@ -98,9 +93,14 @@ fn invalid_content_of_a_server_is_recorded_as_it_is() {
         ("half a surrogate pair", bare(TEXT, [0xed, 0xa0, 0x80])),
         ("cut short", bare(TEXT, [0xe2, 0x82])),
         (
+            "a code that is never sent",
+            bare(CLOSE, close_body(1006, "")),
+        ),
+        (
             "a code that is reserved",
             bare(CLOSE, close_body(1004, "why")),
         ),
+        ("a code out of range", bare(CLOSE, close_body(0, ""))),
         (
             "a code that is not registered",
             bare(CLOSE, close_body(2999, "")),

@@ -132,10 +132,6 @@ fn control_message(
 ) -> Result<MessageKind, &'static str> {
     let bytes = body.map_or(Ok(Vec::new()), ParsedBody::into_bytes)?;
     match (kind, code) {
-        ("close", Some(code)) if !websocket::is_sendable_close_code(code) => Err(
-            "expected a `code` that a `close` can have: 1000 to 4999, but not 1005, 1006 or 1015 \
-             (RFC 6455, section 7.4)",
-        ),
         ("close", Some(_)) if bytes.len() > websocket::MAX_CLOSE_REASON => {
             Err("expected a reason of a `close` of at most 123 bytes (RFC 6455, section 5.5)")
         }

@@ -6,9 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::deflate::Inflater;
 use super::frame::{Head, MAX_CONTROL, Opcode, mask};
-use super::{
-    Bounds, DeflateParams, ReceivedMessage, Violation, is_close_code, is_sendable_close_code,
-};
+use super::{Bounds, DeflateParams, ReceivedMessage, Violation, is_close_code};
 use crate::content_coding::RATIO_FROM;
 use ouli_message::stream::Side;
 
@@ -25,7 +23,7 @@ pub struct Decoder {
     message: Option<PartialMessage>,
     /// The received body of a control frame.
     control: Vec<u8>,
-    /// Text is UTF-8, and close frames have codes that are registered.
+    /// Text is UTF-8, and close frames have codes that may be sent.
     checks_content: bool,
     /// The length of a frame has its shortest form.
     checks_length: bool,
@@ -81,7 +79,7 @@ impl Decoder {
     }
 
     /// The same decoder for content that the receiver checks: text that is not UTF-8, and close
-    /// codes that are not registered, are no violations.
+    /// codes that must not be sent, are no violations.
     #[must_use]
     pub fn without_content_checks(self) -> Self {
         Self {
@@ -320,11 +318,7 @@ fn parse_close(body: &[u8], checks_code: bool) -> Result<ReceivedMessage, Violat
         [_] => return Err(Violation::protocol("a close frame with an incomplete code")),
         [high, low, reason @ ..] => (Some(u16::from_be_bytes([*high, *low])), reason),
     };
-    let is_valid = match checks_code {
-        true => is_close_code,
-        false => is_sendable_close_code,
-    };
-    if code.is_some_and(|code| !is_valid(code)) {
+    if checks_code && code.is_some_and(|code| !is_close_code(code)) {
         return Err(Violation::protocol("a close frame with an invalid code"));
     }
     let reason = std::str::from_utf8(reason)

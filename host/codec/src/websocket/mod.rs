@@ -120,13 +120,6 @@ impl Violation {
     }
 }
 
-/// True for the status codes that a close frame can have, registered or not: 1005, 1006 and 1015
-/// stand for what happened without one, and codes below 1000 and above 4999 are none (RFC 6455,
-/// section 7.4).
-pub fn is_sendable_close_code(code: u16) -> bool {
-    matches!(code, 1000..=4999) && !matches!(code, 1005 | 1006 | 1015)
-}
-
 /// True for the status codes that are allowed in a close frame (RFC 6455, section 7.4, and the IANA
 /// registry).
 ///

@@ -97,13 +97,12 @@ impl Transcript {
 /// arrivals.
 ///
 /// The client's bytes are checked as a server checks them. What a server sends is read as far as a
-/// message can be told: text that is not UTF-8 and codes that are not registered are messages too.
-/// A code that no frame can have (RFC 6455, section 7.4.1), a form of a frame that the encoder does
-/// not write, and a message after the close frame, are violations. What a client sends after its
-/// close frame is discarded, as servers discard it. Bytes after the last arrival of their side are
-/// ignored. All messages together may use `limit` bytes of memory, since few bytes on the wire can
-/// be many or long messages. The message that exceeds the limit ends both sides, with a violation
-/// of code 1009 for its side.
+/// message can be told: text that is not UTF-8 and codes that must not be sent are messages too. A
+/// form of a frame that the encoder does not write, and a message after the close frame, are
+/// violations. What a client sends after its close frame is discarded, as servers discard it.
+/// Bytes after the last arrival of their side are ignored. All messages together may use `limit`
+/// bytes of memory, since few bytes on the wire can be many or long messages. The message that
+/// exceeds the limit ends both sides, with a violation of code 1009 for its side.
 pub fn read_transcript(
     client: &[u8],
     server: &[u8],
