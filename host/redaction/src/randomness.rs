@@ -114,7 +114,7 @@ fn is_grouped_hex(value: &[u8]) -> bool {
     let digits: Vec<u8> = value.iter().copied().filter(|byte| *byte != b'-').collect();
     digits.len() >= MIN_HEX
         && digits.iter().all(u8::is_ascii_hexdigit)
-        && changes(&digits, u8::is_ascii_digit) >= MIN_CHANGES + 1
+        && changes(&digits, u8::is_ascii_digit) > MIN_CHANGES
 }
 
 #[cfg(test)]
