@@ -2,15 +2,7 @@
 
 /// Values under names that are only sometimes those of secrets: `?code=USD` and `?token=BTC` are
 /// none.
-const SOMETIMES: [&str; 7] = [
-    "code",
-    "key",
-    "session",
-    "sig",
-    "signature",
-    "state",
-    "token",
-];
+const SOMETIMES: [&str; 5] = ["code", "key", "sig", "signature", "token"];
 
 /// True for a name that is only sometimes that of a secret.
 pub(super) fn is_sometimes_secret(name: &str) -> bool {

@@ -202,10 +202,7 @@ impl IndexState {
 
     /// Their positions, in recorded order.
     pub(super) fn positions(&self, key: &Key, live: &Fields) -> Vec<usize> {
-        let groups = self.suitable(key.hash(), live);
-        let mut positions: Vec<_> = groups.flat_map(KeyGroup::positions).copied().collect();
-        positions.sort_unstable();
-        positions
+        KeyGroup::all_positions(self.suitable(key.hash(), live))
     }
 
     /// True if the response at a position suits a request with these fields.
@@ -216,10 +213,7 @@ impl IndexState {
 
     /// The positions of all exchanges of a key.
     pub(super) fn all_positions(&self, key: &Key) -> Vec<usize> {
-        let groups = self.groups.get(&key.hash()).into_iter().flatten();
-        let mut positions: Vec<_> = groups.flat_map(KeyGroup::positions).copied().collect();
-        positions.sort_unstable();
-        positions
+        KeyGroup::all_positions(self.groups.get(&key.hash()).into_iter().flatten())
     }
 
     /// The place of an exchange among these positions.

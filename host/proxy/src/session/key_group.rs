@@ -70,6 +70,13 @@ impl KeyGroup {
         &self.positions
     }
 
+    /// The positions of these groups, in recorded order.
+    pub(super) fn all_positions<'a>(groups: impl Iterator<Item = &'a Self>) -> Vec<usize> {
+        let mut positions: Vec<_> = groups.flat_map(Self::positions).copied().collect();
+        positions.sort_unstable();
+        positions
+    }
+
     /// The number of exchanges of the key that were returned.
     pub(super) fn returned(&self) -> &Arc<AtomicUsize> {
         &self.returned
