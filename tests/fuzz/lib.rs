@@ -1,6 +1,7 @@
 //! The properties that the fuzz targets check, as a library.
 #![warn(unsafe_code)]
 
+#[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../cost/allocation.rs"]
 mod allocation;
 mod properties;
