@@ -97,12 +97,25 @@ impl Bindings {
                 None if self.is_taken(other, &fit) => {
                     return Err(conflict(self.taken_by_another(other)));
                 }
+                None if known.secrets.is_minted(secret) => {
+                    return Err(conflict(MINTED.to_owned()));
+                }
                 None => {
                     self.extend(&mut fit, (secret, other, part), known);
                 }
             }
         }
         Ok(fit)
+    }
+
+    /// True if it is not known yet what a secret stands for.
+    pub(super) fn is_new(&self, identity: &Identity, known: &KnownIdentities<'_>) -> bool {
+        match known.secrets.resolve(identity) {
+            Identity::Secret(secret) => {
+                !self.by_secret.contains_key(&secret) && known.exact(secret).is_none()
+            }
+            Identity::Placeholder(..) => false,
+        }
     }
 
     /// The secrets of a fit stand for the recorded ones from now on.
@@ -222,6 +235,10 @@ impl Fit {
         texts.collect::<Vec<_>>().join(", ")
     }
 }
+
+/// Why a secret stands for no recorded one.
+const MINTED: &str =
+    "the server made its secret in this run, so it is none that was recorded before";
 
 /// The identities in the same places. Both are sorted by place.
 fn pairs<'a>(
