@@ -1,4 +1,4 @@
-//! Secrets that the server makes in a run, and placeholders that replayed responses give to clients.
+//! Secrets that the server makes in a run, and placeholders that replayed responses give.
 
 use std::sync::Arc;
 

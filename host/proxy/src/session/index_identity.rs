@@ -109,8 +109,8 @@ impl Index {
         }
     }
 
-    /// True if it is not known what a secret of a request stands for. A response that is still to be
-    /// recorded may tell.
+    /// True if it is not known what a secret of a request stands for. A response that is still to
+    /// be recorded may tell.
     pub(crate) fn has_new_secret(&self, live: &Key) -> bool {
         if live.identities().is_empty() {
             return false;

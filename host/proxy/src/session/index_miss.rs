@@ -10,8 +10,8 @@ use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest}
 
 impl Index {
     /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
-    /// part. `key` is the key of the request. The last pair is the number of exchanges if all of the
-    /// key are replayed, and what is known of the cause.
+    /// part. `key` is the key of the request. The last pair is the number of exchanges if all of
+    /// the key are replayed, and what is known of the cause.
     pub(crate) fn explain_miss(
         &self,
         message: KeyedMessage,
