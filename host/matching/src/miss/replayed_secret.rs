@@ -1,6 +1,6 @@
 //! A request with a placeholder that a replayed response gave to the client.
 
-/// A placeholder that the upstream does not know, because a replayed response gave it to the client.
+/// A placeholder that the upstream does not know: a replayed response gave it to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayedSecret {
     /// The part of the request that has it.

@@ -14,6 +14,23 @@ pub(super) struct Bindings {
     /// The recorded identity that a secret stands for.
     by_secret: HashMap<u128, Identity>,
     by_recorded: HashMap<Identity, Bound>,
+    /// The number of bindings that were undone.
+    undone: u64,
+}
+
+/// What an identity of a request stands for, before the request is compared with a recorded one.
+/// A recorded request that fits has this identity in its place, or the same one as the request, or
+/// none at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// For itself alone: it is no secret.
+    Itself,
+    /// For this recorded identity, since it was used first.
+    Bound(Identity),
+    /// For this recorded identity, which it is, unless another secret of the request does.
+    Exact(Identity),
+    /// For any recorded identity that no secret stands for yet.
+    Free,
 }
 
 /// A secret that stands for a recorded one, and where it did so first.
@@ -109,13 +126,28 @@ impl Bindings {
     }
 
     /// True if it is not known yet what a secret stands for.
-    pub(super) fn is_new(&self, identity: &Identity, known: &KnownIdentities<'_>) -> bool {
-        match known.secrets.resolve(identity) {
-            Identity::Secret(secret) => {
-                !self.by_secret.contains_key(&secret) && known.exact(secret).is_none()
-            }
-            Identity::Placeholder(..) => false,
+    pub(super) fn is_new(&self, own: &Identity, known: &KnownIdentities<'_>) -> bool {
+        matches!(self.standing(own, known), Standing::Free)
+    }
+
+    /// What an identity of a live request stands for. Agrees with [`Self::fit`].
+    pub(super) fn standing(&self, own: &Identity, known: &KnownIdentities<'_>) -> Standing {
+        let Identity::Secret(secret) = known.secrets.resolve(own) else {
+            return Standing::Itself;
+        };
+        if let Some(bound) = self.by_secret.get(&secret) {
+            return Standing::Bound(bound.clone());
         }
+        match known.exact(secret).filter(|exact| self.is_free(exact)) {
+            Some(exact) => Standing::Exact(exact),
+            None if known.secrets.is_minted(secret) => Standing::Itself,
+            None => Standing::Free,
+        }
+    }
+
+    /// The number of bindings that were undone.
+    pub(super) fn undone(&self) -> u64 {
+        self.undone
     }
 
     /// The secrets of a fit stand for the recorded ones from now on.
@@ -145,6 +177,7 @@ impl Bindings {
         let began_with = |bound: &Bound| bound.exchange == exchange;
         for (recorded, bound) in self.by_recorded.extract_if(|_, bound| began_with(bound)) {
             self.by_secret.remove(&bound.secret);
+            self.undone += 1;
             if let (true, Identity::Placeholder(class, number)) = (bound.is_renamed, recorded) {
                 secrets.disown(bound.secret, &class, number);
             }
