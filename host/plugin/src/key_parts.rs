@@ -64,6 +64,7 @@ pub(crate) fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyP
         | KeyPart::Query { .. }
         | KeyPart::Header(_)
         | KeyPart::Cookies
+        | KeyPart::HiddenHeaders { .. }
         | KeyPart::Headers { .. }
         | KeyPart::Vary { .. } => false,
     });

@@ -49,6 +49,7 @@ mod secret_searcher;
 mod secrets;
 mod splice;
 mod stream_part;
+mod surprise;
 mod target;
 #[cfg(test)]
 mod tests;

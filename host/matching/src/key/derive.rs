@@ -95,6 +95,7 @@ fn is_absent(part: &KeyPart, message: &dyn MessageView) -> bool {
     match part {
         KeyPart::Header(name) => !is_sent(name),
         KeyPart::Vary { .. } => true,
+        KeyPart::HiddenHeaders { except } => value::hidden_headers(message, except).is_empty(),
         _ => false,
     }
 }

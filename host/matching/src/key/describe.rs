@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::body::{Body, MAX_NESTED, PartContent, kept_fields, part_type};
+use super::credentials;
 use super::exclusions::Exclusions;
 use super::json::Json;
 use super::lines;
@@ -75,9 +76,15 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
         KeyPart::Query { except } => pairs(&value::query(message, except)),
         KeyPart::Header(name) => {
             let values = message.fields().get_all(name);
-            fields(values.map(|value| (name.as_str(), value.as_bytes())))
+            let values: Vec<_> = values
+                .map(|value| credentials::compared(name, value.as_bytes()))
+                .collect();
+            fields(values.iter().map(|value| (name.as_str(), &**value)))
         }
         KeyPart::Cookies | KeyPart::Vary { .. } => Value::Empty,
+        KeyPart::HiddenHeaders { except } => {
+            fields(value::hidden_headers(message, except).into_iter())
+        }
         KeyPart::Headers { except } => fields(value::headers(message, except).into_iter()),
         KeyPart::Body { except } => body(message, except),
         KeyPart::Custom { value, .. } => raw(value),

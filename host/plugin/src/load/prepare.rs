@@ -107,9 +107,11 @@ fn prepare(
     let (first_instance, mut declarations) = Instance::start_prepared(&template)?;
     if source.is_builtin()
         && let Some(matcher) = &mut declarations.matcher
-        && !ignores_cookies(&source.settings)
     {
-        matcher.items.push(KeyPart::Cookies);
+        matcher.items.extend(hidden_headers(&matcher.items));
+        if !ignores_cookies(&source.settings) {
+            matcher.items.push(KeyPart::Cookies);
+        }
     }
     Ok(PreparedPlugin {
         template,
@@ -118,6 +120,32 @@ fn prepare(
         requirements: compiled.requirements,
     })
 }
+
+/// The part for credentials in headers that the built-in matcher does not know by name. The contract
+/// has no part for them. None if it declares all headers, or its default lists do not apply.
+fn hidden_headers(declared: &[KeyPart]) -> Option<KeyPart> {
+    let has_all = declared
+        .iter()
+        .any(|it| matches!(it, KeyPart::Headers { .. }));
+    let has_defaults = declared.iter().any(|it| matches!(it, KeyPart::Header(_)));
+    let except = declared.iter().find_map(|part| match part {
+        KeyPart::Vary { except } => Some(except.clone()),
+        _ => None,
+    });
+    let mut except = except.filter(|_| has_defaults && !has_all)?;
+    let named = declared.iter().filter_map(|part| match part {
+        KeyPart::Header(name) => Some(name.as_str()),
+        _ => None,
+    });
+    for name in named.chain(NOT_COMPARED) {
+        except = except.with(name);
+    }
+    Some(KeyPart::HiddenHeaders { except })
+}
+
+/// Cookies are compared one by one. A session token of AWS belongs to the key in `authorization`,
+/// and whether there is one depends on where the program got its credentials.
+const NOT_COMPARED: [&str; 2] = ["cookie", "x-amz-security-token"];
 
 /// True if the settings of the built-in matcher name cookies among the headers to ignore. The
 /// contract has no part for cookies, so the host adds it.
