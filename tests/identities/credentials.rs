@@ -85,8 +85,8 @@ fn a_miss_for_a_hidden_header_names_the_setting() {
 fn a_signature_counts_by_the_account_that_made_it() {
     let aws = |user: &str, day: u8| {
         format!(
-            "AWS4-HMAC-SHA256 Credential=AKIA{user}0123456789A/202611{day}/eu-west-1/s3/aws4_request, \
-             SignedHeaders=host, Signature={}",
+            "AWS4-HMAC-SHA256 Credential=AKIA{user}0123456789A/202611{day}/eu-west-1/s3/\
+             aws4_request, SignedHeaders=host, Signature={}",
             random()
         )
     };

@@ -54,7 +54,15 @@ pub(crate) fn keyed(
 }
 
 /// The parts of a key that apply to a message of a conversation.
-pub(crate) fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyPart> {
+pub(crate) fn message_parts(
+    message: &dyn MessageView,
+    declared: &[KeyPart],
+    added: &[KeyPart],
+) -> Vec<KeyPart> {
+    let binary = message.is_binary().then(|| KeyPart::Custom {
+        name: "type".to_owned(),
+        value: Bytes::from_static(b"binary"),
+    });
     let parts = declared.iter().chain(added).filter(|part| match part {
         KeyPart::Body { .. } | KeyPart::Custom { .. } => true,
         KeyPart::Endpoint
@@ -68,5 +76,5 @@ pub(crate) fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyP
         | KeyPart::Headers { .. }
         | KeyPart::Vary { .. } => false,
     });
-    parts.cloned().collect()
+    parts.cloned().chain(binary).collect()
 }
