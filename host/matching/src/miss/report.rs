@@ -249,7 +249,12 @@ fn identity_remedy(
     guidance: &Guidance,
 ) -> Option<Remedy> {
     let (live, recorded) = (&live.message, &candidate.recorded.message);
-    if live.matcher.is_some() || recorded.matcher.is_some() || !candidate.selecting.is_empty() {
+    let is_summarized = live.view.is_summarized() || recorded.view.is_summarized();
+    if is_summarized
+        || live.matcher.is_some()
+        || recorded.matcher.is_some()
+        || !candidate.selecting.is_empty()
+    {
         return None;
     }
     let changes = [conflict.change(&live.parts)?.under(&guidance.matcher)];

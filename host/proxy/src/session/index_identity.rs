@@ -87,7 +87,7 @@ impl Index {
         let position = state.position_of(entry, live);
         let key = position.and_then(|position| state.entries[position].1.as_ref());
         let recorded = key.map_or(&[][..], Key::identities);
-        self.bind_identities(&state, entry, (live.identities(), recorded))
+        self.bind_identities(&state, entry, (live.identities(), recorded), &[])
     }
 
     /// Secrets that began to stand for those of an exchange which is not replayed after all do not
@@ -103,6 +103,7 @@ impl Index {
         state: &IndexState,
         entry: &Entry,
         identities: (&[IdentityUse], &[IdentityUse]),
+        others: &[(u64, &[IdentityUse])],
     ) -> bool {
         if identities.0.is_empty() {
             return true;
@@ -115,7 +116,15 @@ impl Index {
         };
         match bindings.fit(identities, entry.ordinal, &known) {
             Ok(fit) => {
-                self.accept(&mut bindings, (&fit, None), entry);
+                let (live, recorded) = identities;
+                let is_other = |(ordinal, uses): &&(u64, &[IdentityUse])| {
+                    let mut pairs = recorded.iter().zip(*uses);
+                    pairs.any(|(own, other)| own.identity != other.identity)
+                        && bindings.fit((live, uses), *ordinal, &known).is_ok()
+                };
+                let other = others.iter().filter(|_| fit.is_guess()).find(is_other);
+                let other = other.map(|(ordinal, _)| *ordinal);
+                self.accept(&mut bindings, (&fit, other), entry);
                 true
             }
             Err(_) => false,
