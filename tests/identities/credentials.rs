@@ -18,7 +18,7 @@ const HIDDEN: [&str; 5] = [
 /// An origin that tells which user is named in a header.
 fn users() -> Origin {
     let answer = |seen: &Seen| {
-        let text = format!("{:?}", seen.headers);
+        let text = format!("{} {:?}", seen.target, seen.headers);
         let found = ["ALICE", "BOBBY"].iter().find(|user| text.contains(**user));
         origin::text(found.unwrap_or(&"nobody"))
     };
@@ -124,6 +124,43 @@ fn a_signature_counts_by_the_account_that_made_it() {
         let missed = ask(&client, "authorization", &sign("ERICA", 30));
         assert!(missed.contains("header.authorization"), "{missed}");
     }
+}
+
+#[test]
+fn a_presigned_url_counts_by_the_account_that_signed_it() {
+    let presigned = |user: &str, day: u8, path: &str| {
+        format!(
+            "{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=202611{day}T101010Z&X-Amz-\
+             Credential=AKIA{user}0123456789A%2F202611{day}%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-\
+             Signature={}",
+            random()
+        )
+    };
+    let origin = users();
+    let gateway = gateway::auto(&origin).start();
+    let client = client::http1(&gateway);
+    let ask = |client: &Client, user: &str, day: u8, path: &str| {
+        client.get(&presigned(user, day, path)).text().to_owned()
+    };
+    for (user, day) in [("ALICE", 10), ("BOBBY", 10)] {
+        assert_eq!(ask(&client, user, day, "/me"), user);
+        // The date is another one after midnight.
+        assert_eq!(ask(&client, user, day + 1, "/more"), user);
+    }
+    gateway.mark();
+    for (user, path) in [("BOBBY", "/me"), ("ALICE", "/more"), ("ALICE", "/me")] {
+        assert_eq!(ask(&client, user, 20, path), user);
+    }
+    assert_eq!(origin.seen().len(), 4);
+    let folder = finish(gateway);
+    assert!(!folder.text("default").contains("AKIAALICE"));
+    let replay = gateway::replay(&folder).start();
+    let client = client::http1(&replay);
+    assert_eq!(ask(&client, "CAROL", 30, "/me"), "ALICE");
+    assert_eq!(ask(&client, "DAVID", 30, "/me"), "BOBBY");
+    assert_eq!(ask(&client, "DAVID", 29, "/more"), "BOBBY");
+    assert_eq!(ask(&client, "CAROL", 29, "/more"), "ALICE");
+    assert_eq!(replay.finish().misses, 0);
 }
 
 #[test]

@@ -23,6 +23,9 @@ const MIN_CHANGES: usize = 3;
 const MAX_NUMBER: usize = 20;
 /// A part of a value that takes this many bits more than a text is none.
 const MIN_SURPRISE: u32 = 10;
+/// The same for letters alone, of which there are more than in most words.
+const MIN_SURPRISE_OF_LETTERS: u32 = 6;
+const MANY_LETTERS: usize = 19;
 /// The least length of the words of a name, on average: `GetOrderHistory` has five letters each.
 const MIN_WORD: usize = 3;
 /// Shorter runs may be abbreviations, such as `OAuth`.
@@ -53,7 +56,14 @@ pub(super) fn looks_random(value: &[u8]) -> bool {
     is_grouped_hex(value)
         || runs(value).any(is_random_run)
         || runs(&joined).any(is_mixed)
-        || surprise(value) >= MIN_SURPRISE
+        || surprise(value) >= min_surprise(value)
+}
+
+fn min_surprise(value: &[u8]) -> u32 {
+    match value.len() >= MANY_LETTERS && value.iter().all(u8::is_ascii_alphabetic) {
+        true => MIN_SURPRISE_OF_LETTERS,
+        false => MIN_SURPRISE,
+    }
 }
 
 /// True for a short value that is a word, a number, or words and numbers: it occurs by chance.
@@ -225,6 +235,7 @@ mod tests {
             (base36, 25, 10),
             (base32, 32, 10),
             (&BASE62[..52], 24, 10),
+            (&BASE62[..26], 24, 40),
         ] {
             let values = generated(alphabet, length).take(20_000);
             let missed: Vec<_> = values.filter(|it| !looks_random(it)).collect();

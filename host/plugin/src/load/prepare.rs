@@ -121,8 +121,8 @@ fn prepare(
     })
 }
 
-/// The part for credentials in headers that the built-in matcher does not know by name: the contract
-/// has none. None if it declares all headers, or its default lists do not apply.
+/// The part for credentials in headers that the built-in matcher does not know by name. The
+/// contract has none. None if it declares all headers, or its default lists do not apply.
 fn hidden_headers(declared: &[KeyPart]) -> Option<KeyPart> {
     let has_all = declared
         .iter()

@@ -75,6 +75,9 @@ impl Index {
             | MessageKind::End => None,
         });
         let keys: Arc<[ClientMessageKey]> = keys.collect::<Result<_, String>>()?;
+        let uses = keys.iter().flat_map(|key| key.identities.iter());
+        let identities = uses.map(|it| it.identity.clone());
+        self.message_identities.write().extend(identities);
         let mut cache = self.client_message_keys.lock();
         cache.insert(entry.ordinal, Arc::clone(&keys));
         Ok(keys)

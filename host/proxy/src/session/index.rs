@@ -81,6 +81,8 @@ pub struct Index {
     pub(super) refused: Arc<[(u64, DerivedKey)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[ClientMessageKey]>>>,
+    /// The identities in these messages.
+    pub(super) message_identities: RwLock<HashSet<Identity>>,
 }
 
 #[derive(Default)]
@@ -121,6 +123,7 @@ impl Index {
             part_keys: Mutex::default(),
             refused: Arc::default(),
             client_message_keys: Mutex::default(),
+            message_identities: RwLock::default(),
         };
         index.add_unindexed(&index.session.entries_from(0));
         let refused = index.session.refused();

@@ -108,8 +108,11 @@ impl Index {
         if identities.0.is_empty() {
             return true;
         }
+        let in_messages = self.message_identities.read();
+        let is_recorded = |identity: &Identity| {
+            state.identities.contains(identity) || in_messages.contains(identity)
+        };
         let mut bindings = self.session.bindings().lock();
-        let is_recorded = |identity: &Identity| state.identities.contains(identity);
         let known = KnownIdentities {
             secrets: self.session.secrets(),
             is_recorded: &is_recorded,

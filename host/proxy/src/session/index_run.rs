@@ -32,6 +32,7 @@ impl Index {
             part_keys: Mutex::default(),
             refused: Arc::clone(&self.refused),
             client_message_keys: Mutex::new(self.client_message_keys.lock().clone()),
+            message_identities: RwLock::new(self.message_identities.read().clone()),
         };
         index.add_unindexed(&index.session.entries_from(indexed));
         Some(index)
