@@ -207,7 +207,7 @@ fn the_token_in_the_first_message_tells_whose_conversation_it_is() {
     let report = replay.finish();
     assert_eq!(
         (report.hits, report.misses, report.renamed),
-        (3, 0, 0),
+        (6, 0, 0),
         "{report:?}"
     );
     assert!(report.counted(Defect::Assumed).is_empty(), "{report:?}");
