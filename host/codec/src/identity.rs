@@ -15,6 +15,8 @@ pub enum Identity {
     Secret(u128),
     /// A placeholder with its class and number: of a recorded message, or sent by a client.
     Placeholder(Arc<str>, u64),
+    /// A value that a client made up. It is no secret.
+    Minted(Arc<str>),
 }
 
 /// What belongs in a hole.

@@ -17,6 +17,7 @@ use crate::secret_part;
 use crate::secret_registry::{PendingSecrets, Registry, SecretBounds};
 use crate::secret_searcher::SecretSearcher;
 use ouli_codec::identity::Identity;
+use ouli_codec::minted::MintedValues;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
 ///
@@ -36,6 +37,8 @@ pub struct Secrets {
     key: Option<PlaceholderKey>,
     /// Increases with each secret that is new, and with each exchange to be recorded.
     clock: AtomicU64,
+    /// What clients made up. It is no secret, but has an identity too.
+    minted: MintedValues,
 }
 
 /// The state of a registry at one time.
@@ -79,6 +82,19 @@ impl Secrets {
             digest_keys: [RandomState::new(), RandomState::new()],
             key: None,
             clock: AtomicU64::new(1),
+            minted: MintedValues::default(),
+        }
+    }
+
+    /// The values that clients of the session made up.
+    pub fn minted(&self) -> &MintedValues {
+        &self.minted
+    }
+
+    /// Values that a client made up are known from now on. There are at most as many as secrets.
+    pub fn mint<'a>(&self, values: impl IntoIterator<Item = &'a Arc<str>>) {
+        for value in values {
+            self.minted.insert(value, self.bounds.count);
         }
     }
 

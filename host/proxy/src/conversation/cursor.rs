@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::unmatched::{Unmatched, explain};
 use crate::handler::{BodyWorkers, Endpoint, ExchangeError, RequestContext, Snapshot};
-use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
+use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT, OwnIds};
 use crate::session::{
     ClaimedEntry, ClientMessageKey, Entry, Outcome, ReceivedMessage, ReplayQueue, Session,
     violation_key,
@@ -48,6 +48,7 @@ pub(super) struct ConversationCursor {
     last_message: (u64, Instant),
     /// The conversation is not counted as a hit.
     is_failed: bool,
+    own_ids: OwnIds,
 }
 
 /// A message of the server.
@@ -65,7 +66,9 @@ impl ConversationCursor {
         (queue, mut claimed, expected_keys): (ReplayQueue, ClaimedEntry, Arc<[ClientMessageKey]>),
     ) -> Self {
         claimed.keep();
+        let own_ids = OwnIds::of_run(&context.snapshot.plugins, &context.session);
         Self {
+            own_ids,
             snapshot: Arc::clone(&context.snapshot),
             endpoint: Arc::clone(&context.endpoint),
             session: Arc::clone(&context.session),
@@ -169,6 +172,7 @@ impl ConversationCursor {
         let message = plugins.message_view(conversation_message, secrets)?;
         let match_key = plugins.message_key(&message, secrets)?;
         session.count_failed_matcher(&match_key);
+        secrets.mint(match_key.key.minted());
         let (key, identities) = (match_key.key.hash(), match_key.key.identities());
         if !self.matches_key(key, identities) && !self.switch_for_key(key, identities) {
             return Err(self.miss(Some(ReceivedMessage {
@@ -177,8 +181,36 @@ impl ConversationCursor {
                 key,
             })));
         }
+        self.keep_own_ids(bytes);
         self.received_keys.push(key);
         Ok(())
+    }
+
+    /// What the client calls otherwise than the recorded one did in the message in this place.
+    fn keep_own_ids(&mut self, live: &Bytes) {
+        let number = self.received_keys.len();
+        let messages = self.messages().iter();
+        let sent = messages.filter(|it| it.side == Side::Client && has_key(&it.kind));
+        let payload = sent
+            .map(|message| message.kind.payload())
+            .nth(number)
+            .flatten();
+        let recorded = payload.map(|payload| payload.content.clone());
+        if let (Some(Content::Inline(recorded)), Protocol::WebSocket) = (recorded, self.protocol) {
+            self.own_ids.add_message(live, &recorded);
+        }
+    }
+
+    /// A message of the server with the values that the client made up.
+    pub(super) fn with_own_ids(&self, bytes: Bytes) -> Bytes {
+        if self.own_ids.is_empty() {
+            return bytes;
+        }
+        let edits = self.own_ids.edits(None, &bytes);
+        match edits.is_empty() {
+            true => bytes,
+            false => edits.apply(&bytes).into(),
+        }
     }
 
     /// The client has ended its side.

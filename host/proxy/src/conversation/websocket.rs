@@ -360,6 +360,11 @@ impl WebSocketReplay {
                 // What cannot be read was not found.
                 let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
+                let bytes = if text {
+                    self.cursor.with_own_ids(bytes)
+                } else {
+                    bytes
+                };
                 self.encoder.message(text, &bytes, payload.compressed, None)
             }
             MessageKind::Ping(payload) => self.encoder.ping(payload, None),
