@@ -17,6 +17,7 @@ mod many;
 mod peak;
 mod redaction;
 mod transcripts;
+mod users;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -115,6 +116,7 @@ fn shapes() -> impl Iterator<Item = Shape> {
         keys::shapes(),
         many::shapes(),
         transcripts::shapes(),
+        users::shapes(),
     ]
     .into_iter()
     .flatten()

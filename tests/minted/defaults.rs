@@ -163,7 +163,9 @@ fn ids_come_back_in_messages_of_a_websocket() {
     let talk = |address, ids: [Value; 3]| {
         let mut peer = Peer::open(address, &Way::Upgrade, "/echo");
         let answers = ids.map(|id| {
-            let answer = peer.asks(frame(TEXT, json!({"id": id, "x": 1}).to_string())).text();
+            let answer = peer
+                .asks(frame(TEXT, json!({"id": id, "x": 1}).to_string()))
+                .text();
             serde_json::from_str::<Value>(&answer).unwrap()["id"].clone()
         });
         peer.send(close(1000, ""));

@@ -18,6 +18,23 @@ pub(super) struct Bindings {
     by_recorded: HashMap<Identity, Bound>,
     /// A value that a client made up stands for another one.
     renamed_minted: bool,
+    /// The number of bindings that were undone.
+    undone: u64,
+}
+
+/// What an identity of a request stands for, before the request is compared with a recorded one.
+/// A recorded request that fits has this identity in its place, or the same one as the request, or
+/// none at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// For itself alone: it is no secret.
+    Itself,
+    /// For this recorded identity, since it was used first.
+    Bound(Identity),
+    /// For this recorded identity, which it is, unless another secret of the request does.
+    Exact(Identity),
+    /// For any recorded identity that no secret stands for yet.
+    Free,
 }
 
 /// A secret that stands for a recorded one, and where it did so first.
@@ -126,6 +143,23 @@ impl Bindings {
         Ok(fit)
     }
 
+    /// What an identity of a live request stands for. Agrees with [`Self::fit`].
+    pub(super) fn standing(&self, own: &Identity, known: &KnownIdentities<'_>) -> Standing {
+        let Some(secret) = known.digest(own) else {
+            return Standing::Itself;
+        };
+        if let Some(bound) = self.by_secret.get(&secret) {
+            return Standing::Bound(bound.clone());
+        }
+        let exact = known.exact(secret, own).filter(|exact| self.is_free(exact));
+        exact.map_or(Standing::Free, Standing::Exact)
+    }
+
+    /// The number of bindings that were undone.
+    pub(super) fn undone(&self) -> u64 {
+        self.undone
+    }
+
     /// The secrets of a fit stand for the recorded ones from now on.
     pub(super) fn bind(&mut self, fit: &Fit, exchange: u64, secrets: &Secrets) {
         for new in &fit.new {
@@ -155,6 +189,7 @@ impl Bindings {
         let began_with = |bound: &Bound| bound.exchange == exchange;
         for (recorded, bound) in self.by_recorded.extract_if(|_, bound| began_with(bound)) {
             self.by_secret.remove(&bound.secret);
+            self.undone += 1;
             let is_secret = bound.is_renamed && bound.minted.is_none();
             if let (true, Identity::Placeholder(class, number)) = (is_secret, recorded) {
                 secrets.disown(bound.secret, &class, number);

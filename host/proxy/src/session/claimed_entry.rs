@@ -1,8 +1,8 @@
 //! A recorded exchange that is claimed for one client, so that concurrent clients get others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::cursors::ClaimedPosition;
 use super::entry::Entry;
 use super::hit::{FoundBy, Hit};
 use super::outcome::Outcome;
@@ -12,8 +12,8 @@ use super::outcome::Outcome;
 #[derive(Debug)]
 pub struct ClaimedEntry {
     entry: Arc<Entry>,
-    /// The number of exchanges that were returned to where this one was found.
-    returned: Option<Arc<AtomicUsize>>,
+    /// Its position in the index in which it was found.
+    position: Option<ClaimedPosition>,
     is_kept: bool,
     is_repeated: bool,
 }
@@ -22,7 +22,7 @@ impl ClaimedEntry {
     pub(super) fn new(entry: &Arc<Entry>) -> Self {
         Self {
             entry: Arc::clone(entry),
-            returned: None,
+            position: None,
             is_kept: false,
             is_repeated: false,
         }
@@ -52,10 +52,10 @@ impl ClaimedEntry {
         }
     }
 
-    /// The same, of a list that is told when it is returned.
-    pub(super) fn of_list(entry: &Arc<Entry>, returned: &Arc<AtomicUsize>) -> Self {
+    /// The same, of an index that is told when it is returned.
+    pub(super) fn at(entry: &Arc<Entry>, position: ClaimedPosition) -> Self {
         let mut claimed = Self::new(entry);
-        claimed.returned = Some(Arc::clone(returned));
+        claimed.position = Some(position);
         claimed
     }
 
@@ -79,8 +79,8 @@ impl Drop for ClaimedEntry {
     fn drop(&mut self) {
         if !self.is_kept {
             self.entry.release();
-            if let Some(returned) = &self.returned {
-                returned.fetch_add(1, Ordering::Relaxed);
+            if let Some(position) = &self.position {
+                position.give_back();
             }
         }
     }

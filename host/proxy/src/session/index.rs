@@ -7,14 +7,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::candidates::Candidates;
+use super::candidates::Sources;
 use super::claimed_entry::ClaimedEntry;
 use super::client_message_key::ClientMessageKey;
+use super::cursors::{ClaimedPosition, Cursors, Returned};
 use super::derived_key::DerivedKey;
 use super::entry::Entry;
-use super::key_group::{KeyGroup, Unused};
+use super::key_group::KeyGroup;
+use super::position_list::{ListIds, PositionList};
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;
 use ouli_cassette::CassetteDir;
@@ -68,6 +70,9 @@ pub struct Index {
     pub(super) plugins: Arc<Plugins>,
     pub(super) folder: Arc<CassetteDir>,
     pub(super) state: RwLock<IndexState>,
+    /// Where the lists of exchanges go on. Locked after the state and the bindings.
+    pub(super) cursors: Mutex<Cursors>,
+    pub(super) returned: Arc<Returned>,
     /// Held while keys of new exchanges are derived. Who waits for it blocks no thread.
     pub(super) indexing: Arc<tokio::sync::Mutex<()>>,
     /// The keys of the first parts of recorded requests that were derived for a comparison.
@@ -83,6 +88,9 @@ pub(super) struct IndexState {
     pub(super) entries: Vec<(Arc<Entry>, Option<Key>)>,
     /// The exchanges of each key, a group for each variant.
     groups: HashMap<u128, Vec<KeyGroup>>,
+    list_ids: ListIds,
+    /// The position of each exchange by its number in the cassette.
+    by_ordinal: HashMap<u64, usize>,
     /// What selected the response at each position; none if it suits every request.
     variants: Vec<Option<Arc<Variant>>>,
     /// The different ones among them.
@@ -107,6 +115,8 @@ impl Index {
             plugins,
             folder,
             state: RwLock::default(),
+            cursors: Mutex::default(),
+            returned: Arc::default(),
             indexing: Arc::default(),
             part_keys: Mutex::default(),
             refused: Arc::default(),
@@ -123,23 +133,12 @@ impl Index {
     /// The next exchange for a key, whose response suits a request with these fields.
     pub fn find(&self, key: &Key, live: &Fields, exhausted: ExhaustedPolicy) -> LookupResult {
         let state = self.state.read();
-        if key.identities().is_empty() {
-            return state.take_next(key.hash(), live, exhausted);
-        }
         let groups: Vec<_> = state.suitable(key.hash(), live).collect();
-        let Some(first) = groups.first() else {
-            return LookupResult::NotFound;
-        };
-        let (from, positions) = match groups.as_slice() {
-            [one] => (one.first_unclaimed(&state.entries), None),
-            _ => (0, Some(state.positions(key, live))),
-        };
-        let candidates = Candidates {
-            positions: positions.as_deref().unwrap_or(first.positions()),
-            from,
-            returned: Some(first.returned()),
-        };
-        self.choose(&state, &candidates, key.identities(), exhausted)
+        if key.identities().is_empty() {
+            return self.take_next(&state, &groups, exhausted);
+        }
+        let sources = Sources::of_key(groups);
+        self.choose(&state, &sources, key.identities(), exhausted)
     }
 
     /// Any exchange that has a key.
@@ -158,20 +157,62 @@ impl Index {
         live: &Fields,
     ) -> Result<Vec<Arc<Entry>>, IdentityConflict> {
         let state = self.state.read();
-        let mut conflict = None;
-        let mut found = Vec::new();
-        for position in state.positions(key, live) {
-            match self.identity_conflict(&state, position, key.identities()) {
-                None => found.push(Arc::clone(&state.entries[position].0)),
-                Some(other) => {
-                    conflict.get_or_insert(other);
-                }
+        let sources = Sources::of_key(state.suitable(key.hash(), live).collect());
+        let found = self.all_fitting(&state, &sources, key.identities())?;
+        let entries = found.iter().map(|it| Arc::clone(&state.entries[*it].0));
+        Ok(entries.collect())
+    }
+
+    /// Claims the first exchange of these groups that was not replayed, or repeats the last one.
+    fn take_next(
+        &self,
+        state: &IndexState,
+        groups: &[&KeyGroup],
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
+        let mut cursors = self.lock_cursors(state);
+        let is_used = |position: usize| state.entries[position].0.is_used();
+        loop {
+            let next = groups.iter().filter_map(|group| {
+                let start = cursors.start(group.list(), is_used);
+                group.positions().get(start).copied()
+            });
+            let Some(position) = next.min() else {
+                break;
+            };
+            // Another request may take it meanwhile.
+            let (entry, _) = &state.entries[position];
+            if entry.claim_first() {
+                return LookupResult::Hit(ClaimedEntry::at(entry, self.claimed(position)));
             }
         }
-        match conflict.filter(|_| found.is_empty()) {
-            Some(conflict) => Err(conflict),
-            None => Ok(found),
+        let last = groups
+            .iter()
+            .filter_map(|group| group.positions().last())
+            .max();
+        let count = groups.iter().map(|group| group.positions().len()).sum();
+        last.map_or(LookupResult::NotFound, |last| {
+            state.repeat_last(*last, count, exhausted)
+        })
+    }
+
+    /// An exchange at this position that is claimed.
+    pub(super) fn claimed(&self, position: usize) -> ClaimedPosition {
+        ClaimedPosition {
+            position,
+            returned: Arc::clone(&self.returned),
         }
+    }
+
+    /// Where the lists of exchanges go on.
+    pub(super) fn lock_cursors(&self, state: &IndexState) -> MutexGuard<'_, Cursors> {
+        let mut cursors = self.cursors.lock();
+        for position in self.returned.take() {
+            for list in state.lists_of(position) {
+                cursors.give_back(list, position);
+            }
+        }
+        cursors
     }
 }
 
@@ -179,11 +220,11 @@ impl IndexState {
     /// The same keys for the exchanges of another run, which are at the same positions.
     pub(super) fn with_entries(&self, entries: Vec<Arc<Entry>>) -> Self {
         let keys = self.entries.iter().map(|(_, key)| key.clone());
-        let groups = self.groups.iter();
-        let groups = groups.map(|(hash, groups)| (*hash, KeyGroup::rewound(groups)));
         Self {
             entries: entries.into_iter().zip(keys).collect(),
-            groups: groups.collect(),
+            groups: self.groups.clone(),
+            list_ids: self.list_ids.clone(),
+            by_ordinal: self.by_ordinal.clone(),
             variants: self.variants.clone(),
             known_variants: self.known_variants.clone(),
             identities: self.identities.clone(),
@@ -195,9 +236,25 @@ impl IndexState {
     }
 
     /// The exchanges of a key whose responses suit a request with these fields.
-    fn suitable<'a>(&'a self, key: u128, live: &'a Fields) -> impl Iterator<Item = &'a KeyGroup> {
-        let groups = self.groups.get(&key).into_iter().flatten();
-        groups.filter(|group| group.suits(live))
+    pub(super) fn suitable<'a>(
+        &'a self,
+        key: u128,
+        live: &'a Fields,
+    ) -> impl Iterator<Item = &'a KeyGroup> {
+        self.groups(key).filter(|group| group.suits(live))
+    }
+
+    /// The lists that have the exchange at this position.
+    fn lists_of(&self, position: usize) -> impl Iterator<Item = &PositionList> {
+        let variant = self.variants[position].as_ref();
+        let key = self.entries[position].1.as_ref();
+        let groups = key.and_then(|key| self.groups.get(&key.hash()));
+        let mut groups = groups.into_iter().flatten();
+        let group = groups.find(|group| group.is_of(variant));
+        group.into_iter().flat_map(move |group| {
+            let uses = key.map_or(&[][..], Key::identities);
+            group.identities().lists_of(uses).chain([group.list()])
+        })
     }
 
     /// Their positions, in recorded order.
@@ -211,20 +268,22 @@ impl IndexState {
         variant.is_none_or(|variant| variant.suits(live))
     }
 
-    /// The positions of all exchanges of a key.
-    pub(super) fn all_positions(&self, key: &Key) -> Vec<usize> {
-        KeyGroup::all_positions(self.groups.get(&key.hash()).into_iter().flatten())
+    /// The groups of a key.
+    pub(super) fn groups(&self, key: u128) -> impl Iterator<Item = &KeyGroup> {
+        self.groups.get(&key).into_iter().flatten()
     }
 
-    /// The place of an exchange among these positions.
-    pub(super) fn place_of(&self, entry: &Entry, positions: &[usize]) -> Option<usize> {
-        let is_same = |position: &usize| self.entries[*position].0.ordinal == entry.ordinal;
-        positions.iter().position(is_same)
+    /// The position of an exchange with this key.
+    pub(super) fn position_of(&self, entry: &Entry, key: &Key) -> Option<usize> {
+        let position = *self.by_ordinal.get(&entry.ordinal)?;
+        let (_, found) = &self.entries[position];
+        (found.as_ref() == Some(key)).then_some(position)
     }
 
     /// Adds an exchange with its key, at the next position.
     pub(super) fn add(&mut self, entry: Arc<Entry>, derived: Option<DerivedKey>) {
         let position = self.entries.len();
+        self.by_ordinal.insert(entry.ordinal, position);
         let variant = derived.as_ref().map(|it| &it.variant);
         let variant = variant.and_then(|variant| self.shared_variant(variant));
         self.variants.push(variant.clone());
@@ -234,7 +293,8 @@ impl IndexState {
                 .add(&entry, derived.truncated.as_ref(), position)
         {
             let groups = self.groups.entry(derived.key.hash()).or_default();
-            KeyGroup::add(groups, variant, position);
+            let exchange = (position, derived.key.identities());
+            KeyGroup::add(groups, variant, exchange, &mut self.list_ids);
             if let Some(whole) = derived.whole {
                 self.whole.entry(whole).or_default().push(position);
             }
@@ -263,30 +323,6 @@ impl IndexState {
         let variant = Arc::new(variant.clone());
         self.known_variants.insert(Arc::clone(&variant));
         Some(variant)
-    }
-
-    fn take_next(&self, key: u128, live: &Fields, exhausted: ExhaustedPolicy) -> LookupResult {
-        loop {
-            let (mut next, mut last, mut count) = (None, None, 0);
-            for group in self.suitable(key, live) {
-                if let Some(unused) = group.next_unused(&self.entries) {
-                    let is_earlier = |(known, _): &(Unused, _)| unused.position < known.position;
-                    if next.as_ref().is_none_or(is_earlier) {
-                        next = Some((unused, group));
-                    }
-                }
-                last = last.max(group.positions().last());
-                count += group.positions().len();
-            }
-            let Some((unused, group)) = next else {
-                let repeat = |last: &usize| self.repeat_last(*last, count, exhausted);
-                return last.map_or(LookupResult::NotFound, repeat);
-            };
-            // Another request may have taken it meanwhile.
-            if let Some(claimed) = group.claim(unused, &self.entries[unused.position].0) {
-                return LookupResult::Hit(claimed);
-            }
-        }
     }
 
     /// Repeats the exchange at this position, the last one of `count`.

@@ -1,9 +1,8 @@
 //! Chooses among the exchanges of a key the one whose secrets are those of the request.
 
-use std::sync::Arc;
-
 use super::bindings::{Bindings, Fit, KnownIdentities};
-use super::candidates::Candidates;
+use super::candidates::Sources;
+use super::chooser::{Choice, Chooser};
 use super::claimed_entry::ClaimedEntry;
 use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
@@ -19,46 +18,62 @@ impl Index {
     pub(super) fn choose(
         &self,
         state: &IndexState,
-        candidates: &Candidates<'_>,
+        sources: &Sources<'_>,
         live: &[IdentityUse],
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
-        let chooser = Chooser {
-            index: self,
-            state,
-            positions: candidates.positions,
-            live,
-        };
         let mut bindings = self.session.bindings().lock();
-        if let Some(entry) = chooser.claim_next(&mut bindings, candidates.from) {
-            return LookupResult::Hit(match candidates.returned {
-                Some(returned) => ClaimedEntry::of_list(&entry, returned),
-                None => ClaimedEntry::new(&entry),
-            });
+        let chooser = Chooser::new(self.session.secrets(), (state, &bindings), live);
+        let choice = chooser.choose(sources, &mut self.lock_cursors(state), exhausted);
+        match choice {
+            Choice::Claimed(chosen) => {
+                let entry = &state.entries[chosen.position].0;
+                self.accept(&mut bindings, (&chosen.fit, chosen.other), entry);
+                LookupResult::Hit(ClaimedEntry::at(entry, self.claimed(chosen.position)))
+            }
+            Choice::Repeated(chosen) => {
+                let entry = &state.entries[chosen.position].0;
+                self.accept(&mut bindings, (&chosen.fit, chosen.other), entry);
+                LookupResult::Hit(ClaimedEntry::repeated(entry))
+            }
+            Choice::Exhausted(count) => LookupResult::Exhausted(count),
+            Choice::Conflict(conflict) => LookupResult::OtherIdentity(conflict),
+            Choice::NotFound => LookupResult::NotFound,
         }
-        chooser.repeat(&mut bindings, exhausted)
+    }
+
+    /// The positions of all exchanges whose secrets are those of the request, in recorded order.
+    /// An error if there are none, but some with other secrets.
+    pub(super) fn all_fitting(
+        &self,
+        state: &IndexState,
+        sources: &Sources<'_>,
+        live: &[IdentityUse],
+    ) -> Result<Vec<usize>, IdentityConflict> {
+        let bindings = self.session.bindings().lock();
+        let chooser = Chooser::new(self.session.secrets(), (state, &bindings), live);
+        chooser.all_fitting(sources, &mut self.lock_cursors(state))
     }
 
     /// True if the secrets of the request fit those of an exchange with the same key. They stand
     /// for them from now on.
     pub(crate) fn bind(&self, entry: &Entry, live: &Key) -> bool {
         let state = self.state.read();
-        let positions = state.all_positions(live);
-        let Some(place) = state.place_of(entry, &positions) else {
+        let Some(position) = state.position_of(entry, live) else {
             return true;
         };
-        let chooser = Chooser {
-            index: self,
-            state: &state,
-            positions: &positions,
-            live: live.identities(),
-        };
         let mut bindings = self.session.bindings().lock();
-        let Ok(fit) = chooser.fit(&bindings, positions[place]) else {
+        let chooser = Chooser::new(
+            self.session.secrets(),
+            (&state, &bindings),
+            live.identities(),
+        );
+        let sources = Sources::of_key(state.groups(live.hash()).collect());
+        let chosen = chooser.fit_at(position, &sources, &mut self.lock_cursors(&state));
+        let Ok(chosen) = chosen else {
             return false;
         };
-        let other = chooser.other_fit(&bindings, &fit, place);
-        chooser.accept(&mut bindings, &fit, other, entry);
+        self.accept(&mut bindings, (&chosen.fit, chosen.other), entry);
         true
     }
 
@@ -69,9 +84,8 @@ impl Index {
         }
         self.unbind(before);
         let state = self.state.read();
-        let positions = state.all_positions(live);
-        let place = state.place_of(entry, &positions);
-        let key = place.and_then(|place| state.entries[positions[place]].1.as_ref());
+        let position = state.position_of(entry, live);
+        let key = position.and_then(|position| state.entries[position].1.as_ref());
         let recorded = key.map_or(&[][..], Key::identities);
         self.bind_identities(&state, entry, (live.identities(), recorded))
     }
@@ -101,8 +115,7 @@ impl Index {
         };
         match bindings.fit(identities, entry.ordinal, &known) {
             Ok(fit) => {
-                self.count(&fit, None, entry);
-                bindings.bind(&fit, entry.ordinal, self.session.secrets());
+                self.accept(&mut bindings, (&fit, None), entry);
                 true
             }
             Err(_) => false,
@@ -116,14 +129,9 @@ impl Index {
         position: usize,
         live: &[IdentityUse],
     ) -> Option<IdentityConflict> {
-        let chooser = Chooser {
-            index: self,
-            state,
-            positions: &[],
-            live,
-        };
         let bindings = self.session.bindings().lock();
-        chooser.fit(&bindings, position).err()
+        let chooser = Chooser::new(self.session.secrets(), (state, &bindings), live);
+        chooser.fit(position).err()
     }
 
     /// Counts a hit for which values of the request were assumed to be secrets.
@@ -136,6 +144,13 @@ impl Index {
         );
         let counters = self.session.counters();
         counters.count_defects(Defect::Assumed, ASSUMED_VALUE, 1);
+    }
+
+    /// The secrets of the request stand for those of an exchange. Another one, `other`, may fit as
+    /// well.
+    fn accept(&self, bindings: &mut Bindings, (fit, other): (&Fit, Option<u64>), entry: &Entry) {
+        self.count(fit, other, entry);
+        bindings.bind(fit, entry.ordinal, self.session.secrets());
     }
 
     /// Counts a hit whose secrets stand for others. `other` is an exchange that fits as well.
@@ -155,98 +170,6 @@ impl Index {
             fit.description()
         );
         counters.count_defects(Defect::Assumed, ASSUMED, 1);
-    }
-}
-
-/// The choice for one request.
-struct Chooser<'a> {
-    index: &'a Index,
-    state: &'a IndexState,
-    positions: &'a [usize],
-    live: &'a [IdentityUse],
-}
-
-impl Chooser<'_> {
-    fn claim_next(&self, bindings: &mut Bindings, from: usize) -> Option<Arc<Entry>> {
-        for (place, position) in self.positions.iter().enumerate().skip(from) {
-            let (entry, _) = &self.state.entries[*position];
-            if entry.is_used() {
-                continue;
-            }
-            let Ok(fit) = self.fit(bindings, *position) else {
-                continue;
-            };
-            if !entry.claim_first() {
-                continue;
-            }
-            let other = self.other_fit(bindings, &fit, place);
-            self.accept(bindings, &fit, other, entry);
-            return Some(Arc::clone(entry));
-        }
-        None
-    }
-
-    fn repeat(&self, bindings: &mut Bindings, exhausted: ExhaustedPolicy) -> LookupResult {
-        let latest_first = self.positions.iter().enumerate().rev();
-        let mut conflict = None;
-        for (place, position) in latest_first {
-            let (entry, _) = &self.state.entries[*position];
-            match self.fit(bindings, *position) {
-                Ok(fit) if exhausted.repeats(entry) => {
-                    entry.count_replay();
-                    let other = self.other_fit(bindings, &fit, place);
-                    self.accept(bindings, &fit, other, entry);
-                    return LookupResult::Hit(ClaimedEntry::repeated(entry));
-                }
-                Ok(_) => return LookupResult::Exhausted(self.fitting(bindings)),
-                // The first one in the order of the recording is reported.
-                Err(found) => conflict = Some(found),
-            }
-        }
-        conflict.map_or(LookupResult::NotFound, LookupResult::OtherIdentity)
-    }
-
-    fn fitting(&self, bindings: &Bindings) -> usize {
-        let fits = |position: &&usize| self.fit(bindings, **position).is_ok();
-        self.positions.iter().filter(fits).count()
-    }
-
-    fn fit(&self, bindings: &Bindings, position: usize) -> Result<Fit, IdentityConflict> {
-        let (entry, key) = &self.state.entries[position];
-        let recorded = key.as_ref().map_or(&[][..], Key::identities);
-        let is_recorded = |identity: &Identity| self.state.identities.contains(identity);
-        let known = KnownIdentities {
-            secrets: self.index.session.secrets(),
-            is_recorded: &is_recorded,
-        };
-        bindings.fit((self.live, recorded), entry.ordinal, &known)
-    }
-
-    /// The number of another exchange with other secrets that fit as well, if it is not known which
-    /// of them are those of the request.
-    fn other_fit(&self, bindings: &Bindings, fit: &Fit, chosen: usize) -> Option<u64> {
-        if !fit.is_guess() {
-            return None;
-        }
-        let identities = |position: usize| {
-            let (_, key) = &self.state.entries[position];
-            key.as_ref().map_or(&[][..], Key::identities)
-        };
-        let own = identities(self.positions[chosen]);
-        let is_other = |position: &usize| {
-            let other = identities(*position);
-            let mut pairs = own.iter().zip(other);
-            pairs.any(|(own, other)| own.identity != other.identity)
-                && self.fit(bindings, *position).is_ok()
-        };
-        let mut positions = self.positions.iter().copied();
-        let other = positions.find(is_other)?;
-        Some(self.state.entries[other].0.ordinal)
-    }
-
-    fn accept(&self, bindings: &mut Bindings, fit: &Fit, other: Option<u64>, entry: &Entry) {
-        self.index.count(fit, other, entry);
-        bindings.bind(fit, entry.ordinal, self.index.session.secrets());
     }
 }
 

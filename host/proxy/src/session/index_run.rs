@@ -26,6 +26,8 @@ impl Index {
             plugins: Arc::clone(&self.plugins),
             folder: Arc::clone(&self.folder),
             state: RwLock::new(state),
+            cursors: Mutex::default(),
+            returned: Arc::default(),
             indexing: Arc::default(),
             part_keys: Mutex::default(),
             refused: Arc::clone(&self.refused),

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::candidates::Candidates;
+use super::candidates::Sources;
 use super::claimed_entry::ClaimedEntry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
@@ -37,12 +37,8 @@ impl Index {
         if identities.is_empty() {
             return take_next(&state, &positions, exhausted);
         }
-        let candidates = Candidates {
-            positions: &positions,
-            from: 0,
-            returned: None,
-        };
-        self.choose(&state, &candidates, identities, exhausted)
+        let sources = Sources::of_positions(positions);
+        self.choose(&state, &sources, identities, exhausted)
     }
 
     /// The next exchange for one of these keys that was not replayed yet.
