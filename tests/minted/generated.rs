@@ -2,28 +2,60 @@
 
 use super::declared::{DECLARED, jobs, start};
 use super::{finish, id};
-use crate::support::client::{self, Client};
+use crate::support::client::{self, Answer, Ask, Client, Connection};
 use crate::support::gateway::{self, Running};
 use crate::support::seeded::Random;
+use crate::support::wait_for;
 
-/// The steps after the start of two jobs.
+/// The steps after the start of two jobs, each with the number of its job.
 const STEPS: [(&str, usize); 3] = [("log", 0), ("state", 1), ("log", 1)];
 
 const CONVERSATIONS: usize = 1_000;
 
-fn step(client: &Client, (name, _): (&str, usize), id: &str) -> (u16, String) {
-    let answer = client.get(&format!("/jobs/{id}/{name}"));
-    (answer.status, answer.text().to_owned())
+/// A client with one connection for all of its requests.
+struct Talker {
+    client: Client,
+    connection: Connection,
 }
 
-/// A recording of two jobs, and a gateway that replays it.
+impl Talker {
+    fn new(gateway: &Running) -> Self {
+        let client = client::http1(gateway);
+        let connection = wait_for("a connection", client.connect()).unwrap();
+        Self { client, connection }
+    }
+
+    fn send(&mut self, ask: Ask) -> Answer {
+        let sent = self.connection.send(ask.into_request());
+        wait_for("an answer", sent).unwrap()
+    }
+
+    fn start(&mut self, id: &str) -> Answer {
+        let ask = self.client.ask("POST", "/jobs");
+        let ask = ask.header("content-type", "application/json");
+        self.send(ask.body(format!("{{\"id\": \"{id}\"}}")))
+    }
+
+    fn step(&mut self, name: &str, id: &str) -> Answer {
+        self.send(self.client.ask("GET", &format!("/jobs/{id}/{name}")))
+    }
+
+    fn mark(&mut self) {
+        let mark = self.client.ask("POST", "/__ouli/sessions/default/mark");
+        assert_eq!(self.send(mark).status, 200);
+    }
+}
+
+/// A gateway that replays a recording of two jobs.
 fn recorded() -> Running {
     let origin = jobs();
     let gateway = gateway::record(&origin).start();
     let (client, ids) = (client::http1(&gateway), [id(), id()]);
-    ids.iter().for_each(|id| drop(start(&client, id)));
-    for one in STEPS {
-        step(&client, one, &ids[one.1]);
+    for id in &ids {
+        start(&client, id);
+    }
+    for (name, job) in STEPS {
+        client.get(&format!("/jobs/{}/{name}", ids[job]));
     }
     gateway::replay(&finish(gateway)).section(DECLARED).start()
 }
@@ -31,28 +63,28 @@ fn recorded() -> Running {
 #[test]
 fn conversations_with_fresh_ids_are_hits_and_those_that_break_the_renaming_are_none() {
     let replay = recorded();
-    let (client, mut seeded) = (client::http1(&replay), Random::new(11));
+    let (mut talker, mut seeded) = (Talker::new(&replay), Random::new(11));
     for _ in 0..CONVERSATIONS {
         let ids = [id(), id()];
         for id in &ids {
-            assert!(start(&client, id).text().contains(id));
+            assert!(talker.start(id).text().contains(id));
         }
-        let broken = STEPS[usize::try_from(seeded.below(2)).unwrap()];
-        // The other id of this conversation has no such step, or one that nobody made up.
-        let (status, report) = match seeded.one_in(2) {
-            true => step(&client, ("state", 0), &ids[0]),
-            false => step(&client, broken, &id()),
+        // The first job has no such step, and nobody made the other id up.
+        let broken = match seeded.one_in(2) {
+            true => talker.step("state", &ids[0]),
+            false => talker.step(seeded.one_of(&["log", "state"]), &id()),
         };
-        assert_eq!(status, 404);
-        assert!(report.contains("since exchange"), "{report}");
-        for one in STEPS {
-            let own = &ids[one.1];
-            let (status, text) = step(&client, one, own);
-            assert_eq!(
-                (status, text),
-                (200, format!("GET /jobs/{own}/{} is done", one.0))
-            );
+        assert_eq!(broken.status, 404);
+        assert!(
+            broken.text().contains("since exchange"),
+            "{}",
+            broken.text()
+        );
+        for (name, job) in STEPS {
+            let own = &ids[job];
+            let answer = talker.step(name, own);
+            assert_eq!(answer.text(), format!("GET /jobs/{own}/{name} is done"));
         }
-        replay.mark();
+        talker.mark();
     }
 }

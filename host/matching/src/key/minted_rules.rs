@@ -146,7 +146,8 @@ impl MintedRules {
         self.json_rpc.is_some()
     }
 
-    pub(super) fn has_request_ids(&self) -> bool {
+    /// True if ids of requests come back.
+    pub fn has_request_ids(&self) -> bool {
         self.request_ids
     }
 

@@ -14,6 +14,8 @@ mod keyed_message;
 mod lines;
 mod minted;
 mod minted_rules;
+#[cfg(test)]
+mod minted_tests;
 mod minted_values;
 mod name_list;
 mod number;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::body_edits::{BodyEdits, Edit};
 use super::lookup::Lookup;
@@ -21,6 +21,15 @@ use ouli_message::{Content, Fields, Request};
 use ouli_plugin::Plugins;
 use ouli_redaction::{RedactedMessage, is_placeholder};
 
+/// Headers of a response that repeat the id which the client gave its request.
+const REPEATED: [&str; 5] = [
+    "request-id",
+    "x-client-request-id",
+    "x-correlation-id",
+    "x-ms-client-request-id",
+    "x-request-id",
+];
+
 /// The most texts that one conversation keeps.
 const MAX_TEXTS: usize = 4096;
 
@@ -33,6 +42,8 @@ pub(crate) struct OwnIds {
     json: HashMap<String, String>,
     /// Whole values of headers, by their names.
     headers: Vec<(String, String, String)>,
+    /// The ids of the request in fields of the response that the recording leaves out.
+    left_out: Vec<(HeaderName, String)>,
     /// Values that are found anywhere.
     texts: HashMap<Arc<str>, String>,
     set: ValueSet,
@@ -58,7 +69,23 @@ impl OwnIds {
         if !recorded.is_empty() {
             own.add(&values(rules, lookup.shared_request()), recorded);
         }
+        if rules.has_request_ids() {
+            own.add_left_out(lookup.request(), entry);
+        }
         own
+    }
+
+    /// Keeps the ids in headers of the request that the response had too, but the recording leaves
+    /// out: a server that sends such a header repeats that of the request.
+    fn add_left_out(&mut self, live: &Request, entry: &Entry) {
+        for name in &entry.response.omitted {
+            let values = [&live.fields, &entry.request.fields].map(|it| it.get_str(name.as_str()));
+            if let [Some(own), Some(_)] = values
+                && REPEATED.contains(&name.as_str())
+            {
+                self.left_out.push((name.clone(), own.to_owned()));
+            }
+        }
     }
 
     /// What the clients of the whole run call otherwise.
@@ -120,6 +147,15 @@ impl OwnIds {
             }
             if recorded.is_json {
                 self.json.insert(recorded.text, live.text.clone());
+            }
+        }
+    }
+
+    /// The ids of the request in fields that the recording leaves out, once they are renewed.
+    pub(crate) fn repeat_fields(&self, fields: &mut HeaderMap) {
+        for (name, own) in &self.left_out {
+            if let (Some(field), Ok(own)) = (fields.get_mut(name), own.parse()) {
+                *field = own;
             }
         }
     }

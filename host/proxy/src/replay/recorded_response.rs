@@ -86,6 +86,7 @@ pub(crate) async fn recorded_response(
         set_reason_phrase(response.extensions_mut(), reason);
     }
     add_renewed_fields(response.headers_mut(), entry);
+    own_ids.repeat_fields(response.headers_mut());
     Ok(response)
 }
 
