@@ -8,6 +8,7 @@ mod framing;
 mod http2;
 mod index_memory;
 mod memory;
+mod message_memory;
 mod plugins;
 mod recorder;
 mod recording;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder;
-use crate::placeholder_key::FIRST_KEYED;
 use crate::secret::{Name, Secret};
 use crate::secret_anchor::Anchor;
 use crate::secret_searcher::SecretSearcher;
+use ouli_codec::identity::{FIRST_KEYED, Identity};
 
 /// Limits of the registry of one session. Secrets of the environment do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(super) struct Registry {
     secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
     by_digest: HashMap<u128, Arc<Secret>>,
     /// The secret that has a placeholder, by its digest.
-    owners: HashMap<Name, u128>,
+    owners: HashMap<Identity, u128>,
     /// The placeholders of recorded secrets that others stand for, also after they are forgotten.
     adopted: HashMap<u128, Name>,
     /// The last placeholder number of each class.
@@ -128,7 +128,8 @@ impl Registry {
         self.secrets
             .insert(Arc::clone(secret.value()), Arc::clone(secret));
         self.by_digest.insert(secret.digest(), Arc::clone(secret));
-        self.owners.insert(secret.name(), secret.digest());
+        self.owners
+            .insert(identity(&secret.name()), secret.digest());
         if secret.is_searched_for() && is_searchable(secret.value()) {
             self.pending.push(Arc::clone(secret));
         }
@@ -170,18 +171,18 @@ impl Registry {
     /// The secret with this digest stands for the recorded one with this placeholder. Another one
     /// that had it, such as that of an earlier run, gets a new placeholder.
     pub(super) fn adopt(&mut self, digest: u128, name: &Name) {
-        let before = self.owners.insert(name.clone(), digest);
+        let before = self.owners.insert(identity(name), digest);
         if let Some(other) = before.filter(|other| *other != digest) {
             self.adopted.remove(&other);
             if let Some(other) = self.by_digest.get(&other).cloned() {
                 let new = self.next_number(&Arc::clone(other.class()));
-                self.owners.insert(new.clone(), other.digest());
+                self.owners.insert(identity(&new), other.digest());
                 other.rename(new);
             }
         }
         if let Some(secret) = self.by_digest.get(&digest) {
-            let old = secret.name();
-            if old != *name && self.owners.get(&old) == Some(&digest) {
+            let old = identity(&secret.name());
+            if old != identity(name) && self.owners.get(&old) == Some(&digest) {
                 self.owners.remove(&old);
             }
             secret.rename(name.clone());
@@ -195,17 +196,23 @@ impl Registry {
             return;
         }
         self.adopted.remove(&digest);
-        self.owners.remove(name);
+        self.owners.remove(&identity(name));
         if let Some(secret) = self.by_digest.get(&digest).cloned() {
             let new = self.next_number(&Arc::clone(secret.class()));
-            self.owners.insert(new.clone(), digest);
+            self.owners.insert(identity(&new), digest);
             secret.rename(new);
         }
     }
 
+    /// True if a recorded response revealed the secret with this digest.
+    pub(super) fn is_minted(&self, digest: u128) -> bool {
+        let known = self.by_digest.get(&digest);
+        known.is_some_and(|secret| secret.is_minted())
+    }
+
     /// The secret with this placeholder.
     pub(super) fn owner(&self, name: &Name) -> Option<u128> {
-        self.owners.get(name).copied()
+        self.owners.get(&identity(name)).copied()
     }
 
     /// The placeholder of the secret with this digest.
@@ -312,7 +319,7 @@ impl Registry {
             self.by_digest.remove(&secret.digest());
             let name = secret.name();
             if self.adopted.get(&secret.digest()) != Some(&name) {
-                self.owners.remove(&name);
+                self.owners.remove(&identity(&name));
             }
             self.count -= 1;
             self.bytes -= secret.value().len();
@@ -352,4 +359,9 @@ impl Registry {
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.forgotten.as_ref().map_or(0, |it| it.bytes())
     }
+}
+
+/// The identity of what has a placeholder.
+fn identity((class, number): &Name) -> Identity {
+    Identity::Placeholder(Arc::clone(class), *number)
 }

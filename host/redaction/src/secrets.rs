@@ -11,7 +11,7 @@ use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder::{self, is_class};
 use crate::placeholder_key::PlaceholderKey;
-use crate::secret::{Secret, SecretKind};
+use crate::secret::{Secret, SecretKind, SeenIn};
 use crate::secret_anchor::anchors;
 use crate::secret_part;
 use crate::secret_registry::{PendingSecrets, Registry, SecretBounds};
@@ -121,7 +121,13 @@ impl Secrets {
         match std::str::from_utf8(secret) {
             Ok(text) if placeholder::is_placeholder(secret) => text.to_owned(),
             Ok(_) | Err(_) => self
-                .get_or_register(&UNDECLARED_RULE.into(), class, secret, true, || true)
+                .get_or_register(
+                    &UNDECLARED_RULE.into(),
+                    class,
+                    secret,
+                    SeenIn::Request,
+                    || true,
+                )
                 .placeholder(),
         }
     }
@@ -141,7 +147,13 @@ impl Secrets {
                 is_pinned: true,
                 is_searched_for: true,
             };
-            self.create(&format!("env.{name}").into(), "env", value, kind, true);
+            self.create(
+                &format!("env.{name}").into(),
+                "env",
+                value,
+                kind,
+                SeenIn::Request,
+            );
         }
         searchable
     }
@@ -281,7 +293,13 @@ impl Secrets {
     /// Registers a secret that stands for the recorded one with this placeholder.
     pub fn register_as(&self, value: &[u8], class: &Arc<str>, number: u64) {
         self.adopt(self.digest(value), class, number);
-        self.get_or_register(&UNDECLARED_RULE.into(), class, value, false, || true);
+        self.get_or_register(
+            &UNDECLARED_RULE.into(),
+            class,
+            value,
+            SeenIn::Lookup,
+            || true,
+        );
     }
 
     /// The identity of a secret, also if a placeholder stands for it.
@@ -291,6 +309,22 @@ impl Secrets {
         };
         let owner = self.registry.read().owner(&(Arc::clone(class), *number));
         owner.map_or_else(|| identity.clone(), Identity::Secret)
+    }
+
+    /// True if a recorded response revealed the secret with this digest, before any client sent it.
+    /// The server has made it now, so it is no secret of an earlier recording.
+    pub fn is_minted(&self, digest: u128) -> bool {
+        self.registry.read().is_minted(digest)
+    }
+
+    /// The same for a value.
+    pub fn is_minted_value(&self, value: &[u8]) -> bool {
+        self.is_minted(self.digest(value))
+    }
+
+    /// The time of the registry. It goes on with each new secret.
+    pub fn now(&self) -> u64 {
+        self.version()
     }
 
     /// The placeholder of the secret with this digest.
@@ -305,8 +339,8 @@ impl Secrets {
     }
 
     /// A known secret is seen again.
-    pub(super) fn see(&self, secret: &Secret, in_recording: bool) {
-        secret.see(self.version(), in_recording);
+    pub(super) fn see(&self, secret: &Secret, place: SeenIn) {
+        secret.see(self.version(), place);
     }
 
     /// Registers a secret that a rule found. It is searched for elsewhere only if
@@ -316,18 +350,18 @@ impl Secrets {
         rule: &Arc<str>,
         class: &str,
         value: &[u8],
-        in_recording: bool,
+        place: SeenIn,
         is_searched_for: impl FnOnce() -> bool,
     ) -> Arc<Secret> {
         if let Some(secret) = self.registry.read().get(value) {
-            self.see(secret, in_recording);
+            self.see(secret, place);
             return Arc::clone(secret);
         }
         let kind = SecretKind {
             is_pinned: false,
             is_searched_for: is_searched_for(),
         };
-        self.create(rule, class, value, kind, in_recording)
+        self.create(rule, class, value, kind, place)
     }
 
     fn create(
@@ -336,22 +370,22 @@ impl Secrets {
         class: &str,
         value: &[u8],
         kind: SecretKind,
-        in_recording: bool,
+        place: SeenIn,
     ) -> Arc<Secret> {
         let class = if is_class(class) { class } else { "secret" };
         let digest = self.digest(value);
         let number = self.key.as_ref().map(|key| key.number(value));
         let mut registry = self.registry.write();
         if let Some(secret) = registry.get(value) {
-            self.see(secret, in_recording);
+            self.see(secret, place);
             return Arc::clone(secret);
         }
         let now = self.clock.fetch_add(1, Ordering::AcqRel) + 1;
         let names = registry.name_for(class, digest, number);
-        let secret = Secret::new(Arc::clone(rule), names, (value, digest), kind);
+        let secret = Secret::new(Arc::clone(rule), names, (value, digest), (kind, now));
         let secret = Arc::new(secret);
-        secret.see(now, in_recording);
-        if !registry.insert(&secret, self.bounds) && in_recording {
+        secret.see(now, place);
+        if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
             registry.forgotten_until = registry.forgotten_until.max(now);
             registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);
         }

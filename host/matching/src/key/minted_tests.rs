@@ -4,17 +4,30 @@ use super::sample_message::{Sample, default_parts};
 use super::tests::{FORM, JSON, check};
 use super::{KeyPart, MintedRules, derive};
 
-#[test]
-fn values_that_a_client_makes_up_count_by_their_identity() {
-    const ONE: &str = "0b7c1f1e-3d52-4c3e-9a43-2f3c5d6e7f80";
-    const TWO: &str = "9d1a7e55-0c1b-4f6e-8a77-6b5a4c3d2e1f";
+const ONE: &str = "0b7c1f1e-3d52-4c3e-9a43-2f3c5d6e7f80";
+const TWO: &str = "9d1a7e55-0c1b-4f6e-8a77-6b5a4c3d2e1f";
+
+fn parts() -> Vec<KeyPart> {
     let places = ["/id", "query.run", "header.x-job", "path./jobs/*"];
     let rules = MintedRules::new(places, |_| true).unwrap();
     let mut parts = default_parts(&[], &[]);
     parts.push(KeyPart::Minted(rules));
+    parts
+}
+
+#[track_caller]
+fn check_all(cases: &[(Sample, Sample, bool, &str)]) {
+    for (left, right, equal, note) in cases {
+        check(&parts(), left, right, *equal, note);
+        let key = derive(&parts(), left);
+        let used: Vec<_> = key.minted().map(|value| &**value).collect();
+        assert!(used.iter().all(|value| *value == ONE), "{note}: {used:?}");
+    }
+}
+
+#[test]
+fn values_in_targets_count_by_their_identity() {
     let get = |target: &str| Sample::new("GET", target);
-    let post = |body: String| Sample::new("POST", "/").body(JSON, body);
-    let form = |body: String| Sample::new("POST", "/").body(FORM, body);
     let cases = [
         (
             get("/jobs/1"),
@@ -44,6 +57,20 @@ fn values_that_a_client_makes_up_count_by_their_identity() {
             false,
             "a value that is not followed",
         ),
+    ];
+    check_all(&cases);
+    let two = get(&format!("/a?run={ONE}&of={ONE}"));
+    let places: Vec<_> = derive(&parts(), &two).identities().to_vec();
+    assert_eq!(places.len(), 2);
+    assert!(places[0].place != places[1].place && *places[0].part == *"query");
+}
+
+#[test]
+fn values_in_bodies_and_headers_count_by_their_identity() {
+    let get = |target: &str| Sample::new("GET", target);
+    let post = |body: String| Sample::new("POST", "/").body(JSON, body);
+    let form = |body: String| Sample::new("POST", "/").body(FORM, body);
+    let cases = [
         (
             post(format!("{{\"id\":\"{ONE}\",\"see\":\"/jobs/{ONE}/log\"}}")),
             post(format!("{{\"id\":\"{TWO}\",\"see\":\"/jobs/{TWO}/log\"}}")),
@@ -75,16 +102,7 @@ fn values_that_a_client_makes_up_count_by_their_identity() {
             "a header that is no part of the key",
         ),
     ];
-    for (left, right, equal, note) in cases {
-        check(&parts, &left, &right, equal, note);
-        let key = derive(&parts, &left);
-        let used: Vec<_> = key.minted().map(|value| &**value).collect();
-        assert!(used.iter().all(|value| *value == ONE), "{note}: {used:?}");
-    }
-    let two = get(&format!("/a?run={ONE}&of={ONE}"));
-    let places: Vec<_> = derive(&parts, &two).identities().to_vec();
-    assert_eq!(places.len(), 2);
-    assert!(places[0].place != places[1].place && *places[0].part == *"query");
+    check_all(&cases);
 }
 
 #[test]
@@ -100,9 +118,9 @@ fn calls_of_json_rpc_and_authorization_requests_have_places_of_their_own() {
     let get = |target: &str| Sample::new("GET", target);
     let ping = ",\"method\":\"ping\"";
     let cancel = |id: &str| {
-        post(&format!(
-            "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{{\"requestId\":{id}}}}}"
-        ))
+        let params = format!("\"params\":{{\"requestId\":{id}}}");
+        let method = "\"method\":\"notifications/cancelled\"";
+        post(&format!("{{\"jsonrpc\":\"2.0\",{method},{params}}}"))
     };
     let cases = [
         (call("1", ping), call("\"x\"", ping), true, "a call"),

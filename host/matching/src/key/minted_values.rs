@@ -132,8 +132,8 @@ impl MintedRules {
     }
 }
 
-/// The id of a response of JSON-RPC, or what a notification names. A call of the server has an id of
-/// its own.
+/// The id of a response of JSON-RPC, or what a notification names. A call of the server has an id
+/// of its own.
 fn add_answered(message: Node<'_>, places: &mut Vec<Range<usize>>) {
     let Kind::Object(members) = message.kind() else {
         return;

@@ -51,6 +51,7 @@ impl Miss {
                 "the matching exchange has other values of the client"
             }
             Cause::OtherIdentity(_) => "the matching exchange has other secrets",
+            Cause::ReplayedSecret(_) => "the request has a secret of a replayed response",
             Cause::Edited { .. } => "the matching exchange was edited",
             Cause::Exhausted { .. } => "every matching exchange was replayed",
         }

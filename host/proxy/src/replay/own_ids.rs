@@ -97,6 +97,13 @@ impl OwnIds {
         }
     }
 
+    /// From now on, what other clients of the run call otherwise counts too.
+    pub(crate) fn follow_run(&mut self, session: &Arc<Session>) {
+        if self.session.is_none() && session.renames_minted() {
+            self.session = Some(Arc::clone(session));
+        }
+    }
+
     /// What a message of a conversation calls otherwise than the recorded one in its place.
     pub(crate) fn add_message(&mut self, live: &Bytes, recorded: &Bytes) {
         let plugins = self.plugins.clone();

@@ -15,8 +15,8 @@ use ouli_message::{Fields, Request, Response, is_body_digest};
 pub(super) enum Representation {
     /// The bytes that were recorded.
     AsRecorded,
-    /// With the recorded codings, but other bytes: the coded bytes are made anew, or the values that
-    /// a client made up are its own.
+    /// With the recorded codings, but other bytes: the coded bytes are made anew, or the values
+    /// that a client made up are its own.
     Recoded,
     /// Without the recorded codings.
     Decoded,

@@ -122,6 +122,25 @@ impl Index {
         }
     }
 
+    /// True if it is not known what a secret of a request stands for. A response that is still to
+    /// be recorded may tell.
+    pub(crate) fn has_new_secret(&self, live: &Key) -> bool {
+        if live.identities().is_empty() {
+            return false;
+        }
+        let state = self.state.read();
+        let is_recorded = |identity: &Identity| state.identities.contains(identity);
+        let known = KnownIdentities {
+            secrets: self.session.secrets(),
+            is_recorded: &is_recorded,
+        };
+        let bindings = self.session.bindings().lock();
+        let uses = live.identities().iter().map(|it| &it.identity);
+        // No server makes up what its client does.
+        let mut secrets = uses.filter(|it| !matches!(it, Identity::Minted(_)));
+        secrets.any(|secret| bindings.is_new(secret, &known))
+    }
+
     /// Why the secrets of a request do not fit those of an exchange; none if they do.
     pub(super) fn identity_conflict(
         &self,

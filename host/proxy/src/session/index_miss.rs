@@ -13,13 +13,14 @@ use ouli_matching::miss::{
 
 impl Index {
     /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
-    /// part. `key` is the key of the request.
+    /// part. `key` is the key of the request. The last pair is the number of exchanges if all of
+    /// the key are replayed, and what is known of the cause.
     pub(crate) fn explain_miss(
         &self,
         message: KeyedMessage,
         key: &Key,
         mut budget: ComparisonBudget,
-        (exhausted, conflict): (Option<usize>, Option<IdentityConflict>),
+        (exhausted, known): (Option<usize>, Option<Cause>),
         guidance: Guidance,
     ) -> Miss {
         // The index is not locked while requests are compared.
@@ -31,9 +32,11 @@ impl Index {
             }
             candidates.extend(self.candidate(entry, key, &mut budget));
         }
-        let conflict = conflict.or_else(|| match exhausted {
+        let known = known.or_else(|| match exhausted {
             Some(_) => None,
-            None => self.broken_renaming(key, &nearest),
+            None => self
+                .broken_renaming(key, &nearest)
+                .map(Cause::OtherIdentity),
         });
         let mut refused = self.refused.iter();
         let live = message.view.fields();
@@ -44,9 +47,7 @@ impl Index {
                 exchange: *exchange,
             },
             (None, Some(recorded)) => Cause::Exhausted { recorded },
-            (None, None) if conflict.is_some() => {
-                conflict.map_or(Cause::NoMatch, Cause::OtherIdentity)
-            }
+            (None, None) if known.is_some() => known.unwrap_or(Cause::NoMatch),
             (None, None) if self.session.has_no_cassette() => Cause::NoCassette,
             (None, None) if is_empty => Cause::Empty,
             (None, None) => Cause::NoMatch,
@@ -76,8 +77,8 @@ impl Index {
         (nearest.collect(), state.entries.is_empty())
     }
 
-    /// The value that a request lacks, where the nearest recorded one has a value that a client made
-    /// up, and another one stands for it.
+    /// The value that a request lacks, where the nearest recorded one has a value that a client
+    /// made up, and another one stands for it.
     fn broken_renaming(
         &self,
         live: &Key,
