@@ -114,8 +114,9 @@ impl ValueSet {
 }
 
 /// The values of one session. Who searches waits for nobody unless a run may be an anchor.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MintedValues {
+    limit: usize,
     filter: OnceLock<Box<Filter>>,
     set: RwLock<ValueSet>,
 }
@@ -126,13 +127,28 @@ type Filter = [AtomicU64; FILTER_WORDS];
 const FILTER_WORDS: usize = 1024;
 
 impl MintedValues {
-    /// Adds a value. False if there are already as many as there may be.
-    pub fn insert(&self, value: &Arc<str>, most: usize) -> bool {
+    /// No values; there may be so many.
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            limit,
+            filter: OnceLock::new(),
+            set: RwLock::default(),
+        }
+    }
+
+    /// Adds values. Those beyond the limit count in their own place alone.
+    pub fn extend<'a>(&self, values: impl IntoIterator<Item = &'a Arc<str>>) {
+        for value in values {
+            self.insert(value);
+        }
+    }
+
+    fn insert(&self, value: &Arc<str>) -> bool {
         if self.get(value).is_some() {
             return true;
         }
         let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
-        if set.values.len() >= most || !set.insert(value) {
+        if set.values.len() >= self.limit || !set.insert(value) {
             return false;
         }
         drop(set);
@@ -277,16 +293,16 @@ mod tests {
 
     #[test]
     fn values_are_found_as_whole_words() {
-        let values = MintedValues::default();
+        let values = MintedValues::with_limit(3);
         assert!(
             values.is_empty()
                 && find(ID.as_bytes(), Some(&values), &ValueSet::default()).is_empty()
         );
         for value in [ID, "run-2026x1", "run-2026x1-b"] {
-            assert!(values.insert(&value.into(), 3));
-            assert!(values.insert(&value.into(), 3), "it is known");
+            assert!(values.insert(&value.into()));
+            assert!(values.insert(&value.into()), "it is known");
         }
-        assert!(!values.insert(&"one-more-4711a".into(), 3));
+        assert!(!values.insert(&"one-more-4711a".into()));
         let mut own = ValueSet::default();
         own.insert(&"own-9f8e7d6c".into());
         let found = |text: &str| -> Vec<String> {

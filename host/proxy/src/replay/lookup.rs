@@ -58,7 +58,7 @@ pub(crate) async fn look_up_request(
                 request_view = view()?;
                 match_key = plugins.key(&request_view, secrets)?;
             }
-            secrets.mint(match_key.key.minted());
+            secrets.minted().extend(match_key.key.minted());
             session.count_failed_matcher(&match_key);
             Ok::<_, PluginFailure>((request_view, match_key))
         }

@@ -129,7 +129,7 @@ impl Index {
         let (keyed, variant) = keyed.map_err(|error| error.to_string())?;
         self.session.count_failed_matcher(&keyed);
         let key = keyed.key;
-        secrets.mint(key.minted());
+        secrets.minted().extend(key.minted());
         Ok(DerivedKey {
             whole: self.whole_key(entry)?,
             truncated: self.truncated_identity(&entry.request, key.hash())?,

@@ -7,7 +7,8 @@ use ouli_message::Content;
 use ouli_message::stream::{Protocol, Side};
 
 impl ConversationCursor {
-    /// Keeps what the client calls otherwise than the recorded one did in the message in this place.
+    /// Keeps what the client calls otherwise than the recorded one did in the message in this
+    /// place.
     pub(super) fn keep_own_ids(&mut self, live: &Bytes) {
         let messages = self.messages().iter();
         let mut sent = messages.filter(|it| it.side == Side::Client && has_key(&it.kind));
@@ -21,9 +22,9 @@ impl ConversationCursor {
         }
     }
 
-    /// A message of the server with the values that the client made up.
-    pub(in crate::conversation) fn with_own_ids(&self, bytes: Bytes) -> Bytes {
-        if self.own_ids.is_empty() {
+    /// A message of the server with the values that the client made up. Only text has some.
+    pub(in crate::conversation) fn with_own_ids(&self, is_text: bool, bytes: Bytes) -> Bytes {
+        if !is_text || self.own_ids.is_empty() {
             return bytes;
         }
         let edits = self.own_ids.edits(None, &bytes);
