@@ -64,7 +64,7 @@ pub(crate) fn message_parts(
         value: Bytes::from_static(b"binary"),
     });
     let parts = declared.iter().chain(added).filter(|part| match part {
-        KeyPart::Body { .. } | KeyPart::Custom { .. } => true,
+        KeyPart::Body { .. } | KeyPart::Custom { .. } | KeyPart::Minted(_) => true,
         KeyPart::Endpoint
         | KeyPart::Method
         | KeyPart::Authority

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::digest::{Tag, leaf};
+use super::minted_rules::MintedRules;
 use super::name_list::ExcludedNames;
 use ouli_codec::json::Pointer;
 
@@ -44,6 +45,8 @@ pub enum KeyPart {
         /// Excluded headers, from [`ExcludedNames::case_insensitive`].
         except: ExcludedNames,
     },
+    /// Where the client puts values that it makes up. They count by their identity only.
+    Minted(MintedRules),
     /// The body, compared by content type.
     Body {
         /// Excluded JSON values. The first step also names a form field or a part of a multipart
@@ -80,6 +83,7 @@ impl KeyPart {
             Self::HiddenHeaders { .. } => HIDDEN_HEADERS,
             Self::Headers { .. } => "headers",
             Self::Vary { .. } => "vary",
+            Self::Minted(_) => "minted",
             Self::Body { .. } => "body",
         }
     }
@@ -98,6 +102,7 @@ impl KeyPart {
             | Self::HiddenHeaders { .. }
             | Self::Headers { .. }
             | Self::Vary { .. }
+            | Self::Minted(_)
             | Self::Body { .. } => Tag::Name,
         };
         leaf(tag, self.plain_name().as_bytes())

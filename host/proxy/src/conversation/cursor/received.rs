@@ -36,6 +36,7 @@ impl ConversationCursor {
         if !self.matches_key(key, identities) && !self.switch_for_key(key, identities).await? {
             return Err(self.miss(Some(keyed)).await);
         }
+        self.keep_own_ids(bytes);
         self.received_keys.push(key);
         self.received_identities.push(identities.into());
         Ok(())
