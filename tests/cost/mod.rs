@@ -10,6 +10,7 @@ pub(crate) mod allocation;
 mod bodies;
 pub(crate) mod cassettes;
 mod compressed;
+mod conversations;
 pub(crate) mod exchanges;
 mod inputs;
 mod keys;

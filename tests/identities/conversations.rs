@@ -138,3 +138,29 @@ fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
         "{error}"
     );
 }
+
+#[test]
+fn with_a_key_a_secret_is_recognised_in_places_of_other_kinds() {
+    let with_key = |builder: gateway::Builder| {
+        builder.environment(|name| {
+            (name == "OULI_REDACTION_KEY").then(|| "0123456789abcdef-a-key".to_owned())
+        })
+    };
+    let (origin, [one, two]) = (who_am_i(), [token(), token()]);
+    let gateway = with_key(gateway::record(&origin)).start();
+    let client = client::http1(&gateway);
+    // The kind of the place where a secret is seen first is the class of its placeholder.
+    let form = "application/x-www-form-urlencoded";
+    for secret in [&one, &two] {
+        client.post("/login", form, &format!("password={secret}"));
+    }
+    let answers = [&one, &two].map(|it| get_as(&client, "/me", it).text().to_owned());
+    let folder = finish(gateway);
+    let replay = with_key(gateway::replay(&folder)).start();
+    let client = client::http1(&replay);
+    assert_eq!(get_as(&client, "/me", &two).text(), answers[1]);
+    assert_eq!(get_as(&client, "/me", &one).text(), answers[0]);
+    let report = replay.finish();
+    assert_eq!((report.hits, report.renamed), (2, 0), "{report:?}");
+    assert!(report.counted(Defect::Assumed).is_empty());
+}

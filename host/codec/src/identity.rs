@@ -3,18 +3,51 @@
 //! Keys are derived from messages in which a hole stands for each secret. All holes have the same
 //! length, so that the lengths in binary formats do not depend on the secrets.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memmem;
 
 /// What is in a place of a message where a secret belongs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// A number that follows from the secret tells which one it is, whatever class the place has where
+/// it was found.
+#[derive(Clone, Debug)]
 pub enum Identity {
     /// A known secret, by a keyed digest of its value.
     Secret(u128),
     /// A placeholder with its class and number: of a recorded message, or sent by a client.
     Placeholder(Arc<str>, u64),
+}
+
+/// The first number of a placeholder that follows from the secret and a key of the user. Numbers
+/// that are counted are smaller.
+pub const FIRST_KEYED: u64 = 10_000_000_000;
+
+impl Identity {
+    /// What counts of it.
+    fn compared(&self) -> (Option<u128>, &str, u64) {
+        match self {
+            Self::Secret(digest) => (Some(*digest), "", 0),
+            Self::Placeholder(_, number) if *number >= FIRST_KEYED => (None, "", *number),
+            Self::Placeholder(class, number) => (None, class, *number),
+        }
+    }
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.compared() == other.compared()
+    }
+}
+
+impl Eq for Identity {}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.compared().hash(state);
+    }
 }
 
 /// What belongs in a hole.
@@ -89,5 +122,14 @@ mod tests {
         assert_eq!(hole_index("i", 100_000_000_003), Some(3));
         assert_eq!(hole_index("i", 3), None);
         assert_eq!(hole_index("token", 100_000_000_003), None);
+    }
+
+    #[test]
+    fn a_number_that_follows_from_the_secret_counts_alone() {
+        let placeholder = |class: &str, number| Identity::Placeholder(class.into(), number);
+        assert_ne!(placeholder("token", 1), placeholder("password", 1));
+        let keyed = FIRST_KEYED + 7;
+        assert_eq!(placeholder("token", keyed), placeholder("password", keyed));
+        assert_ne!(placeholder("token", keyed), placeholder("token", keyed + 1));
     }
 }

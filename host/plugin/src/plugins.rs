@@ -256,6 +256,11 @@ impl Plugins {
         Ok(found.result)
     }
 
+    /// True for the name or the class of a rule.
+    pub fn is_rule_name(&self, name: &str) -> bool {
+        self.redaction.all_rules().is_name(name.as_bytes())
+    }
+
     /// An exchange without secrets, to be written.
     ///
     /// # Errors
@@ -267,6 +272,19 @@ impl Plugins {
         secrets: &Arc<Secrets>,
     ) -> Result<RedactedExchange, PluginFailure> {
         self.redaction.redact(exchange, session, secrets)
+    }
+
+    /// The same for an exchange whose response began at this time of the registry.
+    ///
+    /// # Errors
+    /// If a redactor fails.
+    pub fn redact_timed(
+        &self,
+        exchange: (Exchange, u64),
+        session: &Arc<str>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<RedactedExchange, PluginFailure> {
+        self.redaction.redact_timed(exchange, session, secrets)
     }
 
     /// The secret that the redacted body of a truncated request may end with a part of.

@@ -10,7 +10,7 @@ use crate::placeholder;
 use crate::randomness::is_common_word;
 use crate::rule::Rule;
 use crate::rules::Rules;
-use crate::secret::Secret;
+use crate::secret::{Secret, SeenIn};
 use crate::secrets::Secrets;
 use ouli_message::{Content, Request, Response};
 
@@ -44,6 +44,8 @@ pub struct Redaction<'a> {
     rules: &'a Rules,
     secrets: &'a Secrets,
     purpose: Purpose,
+    /// When the response began, if the message is one that is recorded.
+    response_begun: Option<u64>,
     /// The identities in the holes of the message.
     identities: Option<&'a Identities>,
 }
@@ -55,8 +57,15 @@ impl<'a> Redaction<'a> {
             rules,
             secrets,
             purpose,
+            response_begun: None,
             identities: None,
         }
+    }
+
+    /// The same for a response that began at this time of the registry.
+    pub(super) fn of_response(mut self, begun: u64) -> Self {
+        self.response_begun = Some(begun);
+        self
     }
 
     /// The same for a message whose holes these identities belong in.
@@ -115,6 +124,7 @@ impl<'a> Redaction<'a> {
             rules: self.rules,
             secrets: self.secrets,
             purpose: self.purpose,
+            response_begun: self.response_begun,
             identities: self.identities,
             counts: Counts::new(),
             found: 0,
@@ -151,6 +161,7 @@ pub(super) struct RedactionPass<'a> {
     pub(super) rules: &'a Rules,
     pub(super) secrets: &'a Secrets,
     pub(super) purpose: Purpose,
+    response_begun: Option<u64>,
     pub(super) identities: Option<&'a Identities>,
     counts: Counts,
     /// Number of secrets found, also for keys, which do not count by rule.
@@ -190,7 +201,7 @@ impl RedactionPass<'_> {
     /// The placeholder for another occurrence of a known secret.
     pub(super) fn placeholder_for_known(&mut self, secret: &Secret) -> String {
         self.count(secret.rule());
-        self.secrets.see(secret, self.is_recording());
+        self.secrets.see(secret, self.place());
         self.placeholder_text(secret)
     }
 
@@ -213,9 +224,17 @@ impl RedactionPass<'_> {
 
     fn get_or_register(&self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
         let is_searched_for = || !self.rules.is_name(value) && !is_common_word(value);
-        let in_recording = self.is_recording();
+        let place = self.place();
         self.secrets
-            .get_or_register(&rule.id, &rule.class, value, in_recording, is_searched_for)
+            .get_or_register(&rule.id, &rule.class, value, place, is_searched_for)
+    }
+
+    fn place(&self) -> SeenIn {
+        match self.response_begun {
+            _ if !self.is_recording() => SeenIn::Lookup,
+            Some(begun) => SeenIn::Response { begun },
+            None => SeenIn::Request,
+        }
     }
 
     fn is_recording(&self) -> bool {

@@ -3,10 +3,8 @@
 
 use std::fmt;
 
+use ouli_codec::identity::FIRST_KEYED;
 use sha2::{Digest as _, Sha256};
-
-/// The first of these numbers. Numbers that are counted are smaller.
-pub(super) const FIRST_KEYED: u64 = 10_000_000_000;
 
 /// How many there are: all have eleven digits.
 const COUNT: u64 = 90_000_000_000;

@@ -130,7 +130,7 @@ impl Rules {
     }
 
     /// True if a value is the name or class of a rule.
-    pub(super) fn is_name(&self, value: &[u8]) -> bool {
+    pub fn is_name(&self, value: &[u8]) -> bool {
         value.len() <= MAX_NAME_LEN
             && std::str::from_utf8(value)
                 .is_ok_and(|text| self.names.contains(&text.to_lowercase()))

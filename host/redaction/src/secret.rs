@@ -24,8 +24,31 @@ pub struct Secret {
     kind: SecretKind,
     /// The time of the registry when it was seen last.
     last_seen: AtomicU64,
+    /// The time of the registry when it was seen first.
+    first_seen: u64,
     is_recorded: AtomicBool,
+    is_minted: AtomicBool,
     is_forgotten: AtomicBool,
+}
+
+/// Where a secret is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SeenIn {
+    /// In a request that is looked up.
+    Lookup,
+    /// In what a client sent, which is recorded.
+    Request,
+    /// In a response that is recorded.
+    Response {
+        /// The time of the registry when it began: the client cannot have known it before.
+        begun: u64,
+    },
+}
+
+impl SeenIn {
+    fn is_recording(self) -> bool {
+        self != Self::Lookup
+    }
 }
 
 /// How a secret is kept and used.
@@ -42,7 +65,7 @@ impl Secret {
         rule: Arc<str>,
         (class, name): (Arc<str>, Name),
         (value, digest): (&[u8], u128),
-        kind: SecretKind,
+        (kind, now): (SecretKind, u64),
     ) -> Self {
         Self {
             value: value.into(),
@@ -52,8 +75,10 @@ impl Secret {
             rule,
             is_word: value.len() < LONG_VALUE_LEN && value.iter().all(u8::is_ascii_alphanumeric),
             kind,
-            last_seen: AtomicU64::new(0),
+            last_seen: AtomicU64::new(now),
+            first_seen: now,
             is_recorded: AtomicBool::new(false),
+            is_minted: AtomicBool::new(false),
             is_forgotten: AtomicBool::new(false),
         }
     }
@@ -110,11 +135,23 @@ impl Secret {
     }
 
     /// It is seen at this time of the registry.
-    pub(super) fn see(&self, now: u64, in_recording: bool) {
+    pub(super) fn see(&self, now: u64, place: SeenIn) {
         self.last_seen.fetch_max(now, Ordering::Relaxed);
-        if in_recording {
-            self.is_recorded.store(true, Ordering::Relaxed);
+        if !place.is_recording() {
+            return;
         }
+        let is_first = !self.is_recorded.swap(true, Ordering::AcqRel);
+        if let SeenIn::Response { begun } = place
+            && is_first
+            && self.first_seen > begun
+        {
+            self.is_minted.store(true, Ordering::Release);
+        }
+    }
+
+    /// True if a response revealed it, before any client sent it.
+    pub(super) fn is_minted(&self) -> bool {
+        self.is_minted.load(Ordering::Acquire)
     }
 
     /// The time of the registry when it was seen last.

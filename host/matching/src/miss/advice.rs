@@ -32,7 +32,9 @@ impl Advice {
             false => Purpose::Record,
         };
         let (purpose, command) = match cause {
-            Cause::NoCassette | Cause::Empty => (record, &guidance.record_command),
+            Cause::NoCassette | Cause::Empty | Cause::ReplayedSecret(_) => {
+                (record, &guidance.record_command)
+            }
             Cause::NoMatch if is_damaged => (Purpose::Restore, &guidance.record_command),
             // Mode `record` would start a new cassette.
             Cause::NoMatch | Cause::OtherIdentity(_) => (record, &guidance.auto_command),

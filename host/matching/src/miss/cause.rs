@@ -1,6 +1,7 @@
 //! Why a request has no match.
 
 use super::identity_conflict::IdentityConflict;
+use super::replayed_secret::ReplayedSecret;
 
 /// Why a request has no match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Cause {
     NoMatch,
     /// Recorded requests have its key, but other secrets.
     OtherIdentity(IdentityConflict),
+    /// No recorded request has its key, and the upstream cannot be asked.
+    ReplayedSecret(ReplayedSecret),
     /// A recorded request has its key, but the exchange was edited, which `strict` refuses.
     Edited {
         /// The number of the exchange.

@@ -48,6 +48,7 @@ impl Miss {
             Cause::Empty => "the session is empty",
             Cause::NoMatch => "no recorded exchange matches",
             Cause::OtherIdentity(_) => "the matching exchange has other secrets",
+            Cause::ReplayedSecret(_) => "the request has a secret of a replayed response",
             Cause::Edited { .. } => "the matching exchange was edited",
             Cause::Exhausted { .. } => "every matching exchange was replayed",
         }

@@ -30,6 +30,10 @@ impl Miss {
                 let clause = conflict.clause();
                 format!("{line} is recorded in session {session} with other secrets: {clause}")
             }
+            Cause::ReplayedSecret(secret) => {
+                let clause = secret.clause();
+                format!("{line} is not recorded in session {session} and not sent: {clause}")
+            }
             Cause::Edited { exchange } => format!(
                 "{line} matches exchange {exchange} of session {session}, but it was edited and is \
                  not replayed (strict)"

@@ -21,6 +21,7 @@ impl Miss {
         match &self.cause {
             Cause::NoMatch => {}
             Cause::OtherIdentity(conflict) => lines.push(format!("  {}", conflict.clause())),
+            Cause::ReplayedSecret(secret) => lines.push(format!("  {}", secret.clause())),
             Cause::Edited { exchange } => lines.push(format!(
                 "  exchange {exchange} matches, but it was edited and is not replayed (strict)"
             )),

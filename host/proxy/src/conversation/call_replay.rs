@@ -20,7 +20,7 @@ use crate::record::{PrefixedBody, RequestHead};
 use crate::replay::{self, ClientCapabilities, Lookup};
 use crate::session::{ClaimedEntry, Entry, MemoryReservation, ReplayQueue};
 use ouli_codec::content_coding;
-use ouli_codec::grpc::{self, MessageSplitter};
+use ouli_codec::grpc::{self, LengthPrefixedMessage, MessageSplitter};
 use ouli_config::Limits;
 use ouli_message::stream::{Ending, MessageKind, Payload, Protocol};
 use ouli_net::drain::DrainSignal;
@@ -252,7 +252,7 @@ impl CallReplay {
         let data = match frame {
             None => {
                 self.splitter.finish().map_err(invalid)?;
-                return self.cursor.receive_end();
+                return self.cursor.receive_end().await;
             }
             Some(Err(error)) => {
                 self.has_left = self.is_http2 && matches!(error, IncomingBodyError::Transport(_));
@@ -268,12 +268,28 @@ impl CallReplay {
             received.extend_from_slice(&data);
         }
         for message in self.splitter.feed(&data).map_err(invalid)? {
-            let bytes = grpc::decode(&message, self.request_encoding.as_deref(), self.bounds());
-            self.cursor.receive(&bytes.map_err(invalid)?)?;
+            let decoded = self.decode(message).await?;
+            self.cursor.receive(&decoded.map_err(invalid)?).await?;
         }
         let received = self.consumed.as_ref().map_or(0, BytesMut::capacity);
         self.reservation.resize(received + self.splitter.buffered());
         Ok(())
+    }
+
+    /// The bytes of a message, which may be that large.
+    async fn decode(
+        &self,
+        message: LengthPrefixedMessage,
+    ) -> Result<Result<Bytes, grpc::GrpcError>, ExchangeError> {
+        if !message.compressed {
+            return Ok(Ok(message.bytes));
+        }
+        let most = message.bytes.len();
+        let most = most.saturating_mul(self.limits.decompression_ratio);
+        let (encoding, bounds) = (self.request_encoding.clone(), self.bounds());
+        let decode = move || grpc::decode(&message, encoding.as_deref(), bounds);
+        let most = most.min(self.limits.grpc_message);
+        self.cursor.work(most, decode).await
     }
 
     fn bounds(&self) -> content_coding::Bounds {
@@ -297,7 +313,12 @@ impl CallReplay {
         if encoding.is_none() {
             return Ok(grpc::encode_frame(&bytes, false));
         }
-        let encoded = grpc::encode(&bytes, encoding);
+        let encoding = encoding.map(str::to_owned);
+        let encode = {
+            let bytes = bytes.clone();
+            move || grpc::encode(&bytes, encoding.as_deref())
+        };
+        let encoded = self.cursor.work(bytes.len(), encode).await?;
         let encoded = encoded.map_err(|error| failed(error.to_string()))?;
         Ok(grpc::encode_frame(&encoded, true))
     }

@@ -50,6 +50,8 @@ pub(crate) async fn replay_call_or_forward(
     .await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
+    // Messages are compared without waiting.
+    context.session.wait_until_redacted().await;
     let body = match Selection::of(context, &mut lookup).await? {
         Selection::Found(queue, claimed) => {
             let mut call =
@@ -63,7 +65,10 @@ pub(crate) async fn replay_call_or_forward(
                 },
             }
         }
-        Selection::Exhausted(_) | Selection::NotFound => PrefixedBody::from(request.into_body()),
+        Selection::Exhausted(_) | Selection::NotFound => {
+            replay::check_sendable(context, lookup).await?;
+            PrefixedBody::from(request.into_body())
+        }
     };
     let (body, recording) = record::tee_request(context, &head, body);
     record::forward_and_record(context, head, body, recording, Some(key)).await

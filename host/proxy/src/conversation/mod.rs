@@ -3,12 +3,13 @@
 
 mod call_replay;
 mod client_input;
+mod client_message;
 mod cursor;
 mod grpc_call;
+mod message_encoder;
 mod response_frames;
 mod selection;
 mod start;
-mod unmatched;
 mod websocket;
 mod websocket_terms;
 

@@ -41,11 +41,14 @@ pub(crate) async fn replay_websocket_or_tunnel(
     let mut lookup = look_up_handshake(context, &request).await?;
     let key = lookup.match_key.key.hash();
     context.session.wait_until_written(key).await;
+    // Messages are compared without waiting.
+    context.session.wait_until_redacted().await;
     match Selection::of(context, &mut lookup).await? {
         Selection::Found(queue, claimed) => {
             start_replay(context, request, guards, (lookup, queue, claimed)).await
         }
         Selection::Exhausted(_) | Selection::NotFound => {
+            replay::check_sendable(context, lookup).await?;
             tunnel::serve(context, request, guards, TunnelRecording::On(Some(key))).await
         }
     }

@@ -8,10 +8,11 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::client_input;
 use super::cursor::{ConversationCursor, DueMessage};
+use super::message_encoder::MessageEncoder;
 use crate::handler::{ExchangeError, RequestTrace};
 use crate::session::{MemoryReservation, Outcome};
 use crate::tunnel::ClientIo;
-use ouli_codec::websocket::{Bounds, Decoder, DeflateParams, Encoder, ReceivedMessage, Violation};
+use ouli_codec::websocket::{Bounds, Decoder, DeflateParams, ReceivedMessage, Violation};
 use ouli_config::Limits;
 use ouli_message::stream::{Ending, MessageKind, Side};
 use ouli_net::drain::DrainSignal;
@@ -22,7 +23,7 @@ pub(super) struct WebSocketReplay {
     trace: RequestTrace,
     input: BytesMut,
     decoder: Decoder,
-    encoder: Encoder,
+    encoder: MessageEncoder,
     cursor: ConversationCursor,
     limits: Limits,
     /// The memory of buffered client messages.
@@ -82,7 +83,7 @@ impl WebSocketReplay {
             trace,
             input: BytesMut::new(),
             decoder: Decoder::new(Side::Client, bounds, deflate),
-            encoder: Encoder::new(Side::Server, deflate),
+            encoder: MessageEncoder::new(deflate),
             cursor,
             limits,
             reservation,
@@ -240,12 +241,12 @@ impl WebSocketReplay {
     ) -> std::io::Result<Option<ConversationEnd>> {
         match message {
             ReceivedMessage::Ping(payload) => {
-                let pong = self.encoder.pong(&payload, None);
+                let pong = self.encoder.control().pong(&payload, None);
                 self.send(pong).await?;
             }
             ReceivedMessage::Pong(_) => {}
             ReceivedMessage::Data { content, .. } => {
-                if let Err(error) = self.cursor.receive(&content) {
+                if let Err(error) = self.cursor.receive(&content).await {
                     return self.handle_miss(&error).await.map(Some);
                 }
             }
@@ -281,14 +282,14 @@ impl WebSocketReplay {
             (Some(due), _) => match due.kind {
                 MessageKind::Close { code, reason } => {
                     self.cursor.mark_sent();
-                    self.encoder.close(code, &reason, None)
+                    self.encoder.control().close(code, &reason, None)
                 }
-                _ => self.encoder.close(code, "", None),
+                _ => self.encoder.control().close(code, "", None),
             },
             (None, Ending::ServerAborted) if self.cursor.is_over() => {
                 return Ok(ConversationEnd::Aborted);
             }
-            (None, _) => self.encoder.close(code, "", None),
+            (None, _) => self.encoder.control().close(code, "", None),
         };
         self.send(close).await?;
         Ok(ConversationEnd::Closed)
@@ -301,7 +302,7 @@ impl WebSocketReplay {
         if let Some(end) = self.send_close_that_is_due().await? {
             return Ok(end);
         }
-        if let Err(error) = self.cursor.receive_violation(&violation) {
+        if let Err(error) = self.cursor.receive_violation(&violation).await {
             self.trace.log_error(&error);
             self.cursor.count_error(&error);
             return self.close(Some(violation.code), violation.reason).await;
@@ -326,7 +327,7 @@ impl WebSocketReplay {
 
     /// The client does nothing. If it sent more messages when it was recorded, this is a miss.
     async fn handle_idle(&mut self) -> std::io::Result<ConversationEnd> {
-        let Err(error) = self.cursor.check_complete() else {
+        let Err(error) = self.cursor.check_complete().await else {
             return self.close(Some(1001), "idle timeout").await;
         };
         self.trace.log_error(&error);
@@ -342,13 +343,14 @@ impl WebSocketReplay {
         self.cursor.count_error(error);
         let (code, reason) = match error {
             ExchangeError::Miss(miss) => (1008, format!("ouli miss: {}", miss.close_reason())),
+            ExchangeError::MemoryLimit => (1013, error.to_string()),
             other => (1011, other.to_string()),
         };
         self.close(Some(code), &reason).await
     }
 
     async fn close(&mut self, code: Option<u16>, reason: &str) -> std::io::Result<ConversationEnd> {
-        let close = self.encoder.close(code, reason, None);
+        let close = self.encoder.control().close(code, reason, None);
         self.send(close).await?;
         Ok(ConversationEnd::CloseSent)
     }
@@ -360,10 +362,17 @@ impl WebSocketReplay {
                 // What cannot be read was not found.
                 let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
-                self.encoder.message(text, &bytes, payload.compressed, None)
+                let message = (text, bytes);
+                let encoded = self
+                    .encoder
+                    .message(&self.cursor, message, payload.compressed);
+                match encoded.await {
+                    Ok(frame) => frame,
+                    Err(error) => return self.handle_miss(&error).await.map(Some),
+                }
             }
-            MessageKind::Ping(payload) => self.encoder.ping(payload, None),
-            MessageKind::Pong(payload) => self.encoder.pong(payload, None),
+            MessageKind::Ping(payload) => self.encoder.control().ping(payload, None),
+            MessageKind::Pong(payload) => self.encoder.control().pong(payload, None),
             MessageKind::Close { code, reason } => {
                 let (code, reason) = (*code, reason.clone());
                 self.cursor.mark_sent();

@@ -29,6 +29,8 @@ pub(crate) struct PendingExchange {
     start: Option<Arc<RequestStart>>,
     /// The exchange is appended to the cassette, and this key is pending until it is written.
     key: Option<u128>,
+    /// The time of the registry of secrets when the head of the response arrived.
+    response_begun: u64,
     endpoint: String,
     request: ouli_message::Request,
     status: StatusCode,
@@ -57,6 +59,7 @@ impl PendingExchange {
             session: Arc::clone(&context.session),
             start: context.start.clone(),
             key,
+            response_begun: context.session.secrets().now(),
             endpoint: context.endpoint.name.to_string(),
             request,
             status,
@@ -203,6 +206,8 @@ impl PendingExchange {
         });
         let job = RecordJob {
             unwritten: self.session.unwritten_exchange(),
+            unredacted: self.session.unredacted_exchange(),
+            response_begun: self.response_begun,
             session: RecorderHandle::new(self.session),
             captured: CapturedExchange {
                 endpoint: self.endpoint,

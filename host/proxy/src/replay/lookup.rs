@@ -10,7 +10,7 @@ use crate::session::{
 };
 use ouli_codec::MessageView;
 use ouli_config::{Mode, OnExhausted};
-use ouli_matching::miss::{IdentityConflict, Miss};
+use ouli_matching::miss::{Cause, IdentityConflict, Miss, ReplayedSecret};
 use ouli_message::Request;
 use ouli_plugin::{MatchKey, PluginFailure, Plugins};
 
@@ -168,6 +168,8 @@ async fn find_assumed(
     let Some((largest, all)) = lookup.index.assumption_sizes() else {
         return Ok(LookupResult::NotFound);
     };
+    // A value may be a secret that a response told the client just now.
+    context.session.wait_until_redacted().await;
     // Each of them is read and parsed to be compared with this request.
     let offload_size = context.snapshot.config.limits.offload_size;
     let size = largest.max(all.min(offload_size));
@@ -221,6 +223,29 @@ pub(crate) async fn miss_error(
     lookup: impl Borrow<Lookup> + Send + 'static,
     replayed: Option<usize>,
 ) -> ExchangeError {
+    let conflict = lookup.borrow().conflict.clone();
+    explain(
+        context,
+        lookup,
+        (replayed, conflict.map(Cause::OtherIdentity)),
+    )
+    .await
+}
+
+/// Explains why a request in `auto` is neither replayed nor sent.
+pub(super) async fn unsendable_error(
+    context: &RequestContext<'_>,
+    lookup: impl Borrow<Lookup> + Send + 'static,
+    secret: ReplayedSecret,
+) -> ExchangeError {
+    explain(context, lookup, (None, Some(Cause::ReplayedSecret(secret)))).await
+}
+
+async fn explain(
+    context: &RequestContext<'_>,
+    lookup: impl Borrow<Lookup> + Send + 'static,
+    found: (Option<usize>, Option<Cause>),
+) -> ExchangeError {
     if let Some(reason) = context
         .session
         .withheld()
@@ -235,7 +260,7 @@ pub(crate) async fn miss_error(
         snapshot: Arc::clone(&context.snapshot),
         endpoint: Arc::clone(&context.endpoint),
         session: Arc::clone(&context.session),
-        replayed,
+        found,
     };
     let size = lookup.borrow().compared_size();
     let explained = context
@@ -253,7 +278,8 @@ struct Explanation {
     snapshot: Arc<Snapshot>,
     endpoint: Arc<Endpoint>,
     session: Arc<Session>,
-    replayed: Option<usize>,
+    /// The number of exchanges if all of the key are replayed, and what is known of the cause.
+    found: (Option<usize>, Option<Cause>),
 }
 
 impl Explanation {
@@ -267,7 +293,7 @@ impl Explanation {
         let message = plugins.keyed_request(&view, session.secrets())?;
         let guidance = snapshot.guidance(endpoint, session.name());
         let index = &lookup.index;
-        let found = (self.replayed, lookup.conflict.clone());
+        let found = self.found.clone();
         let mut miss = index.explain_miss(message, key, budget, found, guidance);
         miss.unavailable.uncompared = lookup
             .truncated

@@ -16,6 +16,7 @@ use super::pending_lookup::counted;
 use super::recorded_failure::replay_failure;
 use super::recorded_response::recorded_response;
 use super::refused_body::RefusedBodyLookup;
+use super::replayed_secret::check_sendable;
 use super::selected_response::selected_response;
 use crate::handler::buffered_body::BufferedBody;
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestBody, RequestContext};
@@ -72,6 +73,9 @@ pub(crate) async fn replay_or_forward(
     let key = lookup.match_key.key.hash();
     let written = async {
         context.session.wait_until_written(key).await;
+        if lookup.index.has_new_secret(&lookup.match_key.key) {
+            context.session.wait_until_redacted().await;
+        }
         Ok(())
     };
     counted(context, written).await?;
@@ -79,7 +83,7 @@ pub(crate) async fn replay_or_forward(
         return serve_hit(context, claimed, &client).await;
     }
     // What its comparison took is not held while the upstream responds.
-    drop(lookup);
+    check_sendable(context, lookup).await?;
     let recording = RequestRecording::buffered(context, &mut buffered).await;
     let body = ForwardedBody::Whole(buffered.bytes.clone(), buffered.trailers.clone());
     record::forward_and_record(context, head, body, recording, Some(key)).await

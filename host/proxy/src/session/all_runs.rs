@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::counters::Counters;
 use super::log_throttle::LogThrottle;
+use super::pending_redactions::PendingRedactions;
 use super::pending_writes::{PendingWrites, UnwrittenCount};
 use super::run_entries::Lineage;
 use super::session_memory::SessionMemory;
@@ -28,6 +29,7 @@ pub(super) struct AllRuns {
     pub(super) total: Arc<Counters>,
     pub(super) lineage: Mutex<Lineage>,
     pub(super) writes: Arc<PendingWrites>,
+    pub(super) redactions: Arc<PendingRedactions>,
     pub(super) unwritten: Arc<UnwrittenCount>,
     pub(super) log_throttle: LogThrottle,
     /// The run that started a new cassette last; 0 if there is none.
@@ -72,6 +74,7 @@ impl AllRuns {
             total,
             lineage: Mutex::default(),
             writes: Arc::default(),
+            redactions: Arc::default(),
             unwritten: Arc::default(),
             log_throttle: LogThrottle::default(),
             rotated_by: AtomicU64::default(),

@@ -114,12 +114,20 @@ impl Bindings {
                 None if self.is_taken(other, &fit) => {
                     return Err(conflict(self.taken_by_another(other)));
                 }
+                None if known.secrets.is_minted(secret) => {
+                    return Err(conflict(MINTED.to_owned()));
+                }
                 None => {
                     self.extend(&mut fit, (secret, other, part), known);
                 }
             }
         }
         Ok(fit)
+    }
+
+    /// True if it is not known yet what a secret stands for.
+    pub(super) fn is_new(&self, own: &Identity, known: &KnownIdentities<'_>) -> bool {
+        matches!(self.standing(own, known), Standing::Free)
     }
 
     /// What an identity of a live request stands for. Agrees with [`Self::fit`].
@@ -130,8 +138,11 @@ impl Bindings {
         if let Some(bound) = self.by_secret.get(&secret) {
             return Standing::Bound(bound.clone());
         }
-        let exact = known.exact(secret).filter(|exact| self.is_free(exact));
-        exact.map_or(Standing::Free, Standing::Exact)
+        match known.exact(secret).filter(|exact| self.is_free(exact)) {
+            Some(exact) => Standing::Exact(exact),
+            None if known.secrets.is_minted(secret) => Standing::Itself,
+            None => Standing::Free,
+        }
     }
 
     /// The number of bindings that were undone.
@@ -257,6 +268,10 @@ impl Fit {
         texts.collect::<Vec<_>>().join(", ")
     }
 }
+
+/// Why a secret stands for no recorded one.
+const MINTED: &str =
+    "the server made its secret in this run, so it is none that was recorded before";
 
 /// The identities in the same places. Both are sorted by place.
 fn pairs<'a>(

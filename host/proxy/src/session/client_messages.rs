@@ -85,6 +85,8 @@ impl Index {
         protocol: Protocol,
         payload: &Payload,
     ) -> Result<ClientMessageKey, String> {
+        let size = usize::try_from(payload.content.size()).unwrap_or(usize::MAX);
+        let _memory = self.session.all_runs.memory.reserve_work(size);
         let message = self.message_view(request, protocol, payload)?;
         let keyed = self.plugins.message_key(&message, self.session.secrets());
         let keyed = keyed.map_err(|error| error.to_string())?;
@@ -168,6 +170,23 @@ impl Index {
             guidance: unmatched.guidance,
         };
         Ok(miss::report(missed, candidates))
+    }
+
+    /// The size in bytes of the messages that [`Self::explain_unmatched_message`] compares. Those
+    /// that are stored as files count as the largest ones.
+    pub(crate) fn compared_size(
+        &self,
+        entries: &[Arc<Entry>],
+        protocol: Protocol,
+        position: usize,
+    ) -> usize {
+        let compared = entries.iter().take(MAX_COMPARED);
+        let payloads = compared.filter_map(|it| client_payloads(it, protocol).nth(position));
+        let sizes = payloads.map(|payload| match &payload.content {
+            Content::Inline(bytes) => bytes.len(),
+            Content::Stored { .. } => usize::MAX,
+        });
+        sizes.fold(0, usize::saturating_add)
     }
 
     /// The bytes of a message.

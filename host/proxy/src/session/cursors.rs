@@ -75,7 +75,7 @@ impl Cursors {
         }
     }
 
-    /// The first of the `count` identities of a place that may be free. `undone` counts the bindings
+    /// The first of the `count` identities of a place that may be free. `undone` counts bindings
     /// that were undone: those identities are free again.
     pub(super) fn first_free(
         &mut self,

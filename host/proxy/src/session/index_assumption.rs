@@ -25,8 +25,8 @@ impl Index {
 
     /// Registers the values of a request that nothing but the place of a secret in a recorded
     /// request tells to be secrets: the requests are equal elsewhere, the values are neither short
-    /// nor common words, and no other secret stands for the recorded ones. True if there are such
-    /// values.
+    /// nor common words, the server did not make them in this run, and no other secret stands for
+    /// the recorded ones. True if there are such values.
     pub(crate) fn assume_secrets(&self, key: &Key, live: &KeyedMessage) -> bool {
         let live = live.describe_with_holes();
         self.nearest_with_secrets(key).into_iter().any(|entry| {
@@ -52,7 +52,8 @@ impl Index {
                 return None;
             };
             let is_free = bindings.is_free(&Identity::Placeholder(Arc::clone(&class), number));
-            (is_free && is_rare(&value)).then_some((value, class, number))
+            let is_minted = self.session.secrets().is_minted_value(&value);
+            (is_free && is_rare(&value) && !is_minted).then_some((value, class, number))
         });
         let Some(new) = new
             .collect::<Option<Vec<_>>>()

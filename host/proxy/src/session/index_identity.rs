@@ -122,6 +122,23 @@ impl Index {
         }
     }
 
+    /// True if it is not known what a secret of a request stands for. A response that is still to
+    /// be recorded may tell.
+    pub(crate) fn has_new_secret(&self, live: &Key) -> bool {
+        if live.identities().is_empty() {
+            return false;
+        }
+        let state = self.state.read();
+        let is_recorded = |identity: &Identity| state.identities.contains(identity);
+        let known = KnownIdentities {
+            secrets: self.session.secrets(),
+            is_recorded: &is_recorded,
+        };
+        let bindings = self.session.bindings().lock();
+        let mut uses = live.identities().iter();
+        uses.any(|it| bindings.is_new(&it.identity, &known))
+    }
+
     /// Why the secrets of a request do not fit those of an exchange; none if they do.
     pub(super) fn identity_conflict(
         &self,

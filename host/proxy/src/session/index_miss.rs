@@ -6,19 +6,18 @@ use super::entry::Entry;
 use super::index::{Index, request_line};
 use super::miss_comparison::{ComparisonBudget, MAX_COMPARED, body_digest};
 use ouli_matching::key::{Key, KeyedMessage};
-use ouli_matching::miss::{
-    self, Candidate, Cause, Guidance, IdentityConflict, Miss, MissedRequest,
-};
+use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
 
 impl Index {
     /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
-    /// part. `key` is the key of the request.
+    /// part. `key` is the key of the request. The last pair is the number of exchanges if all of
+    /// the key are replayed, and what is known of the cause.
     pub(crate) fn explain_miss(
         &self,
         message: KeyedMessage,
         key: &Key,
         mut budget: ComparisonBudget,
-        (exhausted, conflict): (Option<usize>, Option<IdentityConflict>),
+        (exhausted, known): (Option<usize>, Option<Cause>),
         guidance: Guidance,
     ) -> Miss {
         // The index is not locked while requests are compared.
@@ -39,9 +38,7 @@ impl Index {
                 exchange: *exchange,
             },
             (None, Some(recorded)) => Cause::Exhausted { recorded },
-            (None, None) if conflict.is_some() => {
-                conflict.map_or(Cause::NoMatch, Cause::OtherIdentity)
-            }
+            (None, None) if known.is_some() => known.unwrap_or(Cause::NoMatch),
             (None, None) if self.session.has_no_cassette() => Cause::NoCassette,
             (None, None) if is_empty => Cause::Empty,
             (None, None) => Cause::NoMatch,

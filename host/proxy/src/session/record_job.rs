@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::captured_exchange::CapturedExchange;
 use super::memory_budget::MemoryReservation;
+use super::pending_redactions::UnredactedExchange;
 use super::pending_writes::{PendingKey, UnwrittenExchange};
 use super::recorder_handle::RecorderHandle;
 use ouli_cassette::RequestStart;
@@ -16,6 +17,10 @@ pub struct RecordJob {
     pub session: RecorderHandle,
     /// The exchange.
     pub captured: CapturedExchange,
+    /// The time of the registry of secrets when the response began.
+    pub response_begun: u64,
+    /// Until it is dropped, requests with unknown secrets wait.
+    pub unredacted: UnredactedExchange,
     /// The generation of plugins that handled the request.
     pub plugins: Arc<Plugins>,
     /// When the request began.

@@ -157,6 +157,8 @@ mod tests {
                 stream: None,
                 failure: None,
             },
+            response_begun: session.secrets().now(),
+            unredacted: session.unredacted_exchange(),
             plugins: Arc::new(Plugins::new(Vec::new(), &[], Schema::default()).unwrap()),
             start: None,
             guard: Arc::new(Guard::new(&[])),

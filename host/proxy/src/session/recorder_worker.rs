@@ -77,7 +77,9 @@ impl<'a> RecorderWorker<'a> {
         let mut memory = JobMemory::new(job.reservations, self.unwritten.begin(), limits);
         let begun = session.secrets().begin_exchange();
         let job_context = (&*job.plugins, &check);
-        let exchange = self.redacted_exchange(&session, job_context, job.captured, &mut memory);
+        let received = (job.captured, job.response_begun);
+        let exchange = self.redacted_exchange(&session, job_context, received, &mut memory);
+        drop(job.unredacted);
         outcome_log::count_forgotten_secrets(&session);
         let exchange = exchange?;
         check.known = Some(session.secrets().known());
@@ -113,7 +115,7 @@ impl<'a> RecorderWorker<'a> {
         &self,
         session: &Session,
         (plugins, check): (&Plugins, &GuardCheck),
-        captured: CapturedExchange,
+        (captured, response_begun): (CapturedExchange, u64),
         memory: &mut JobMemory,
     ) -> Result<Exchange, Outcome> {
         memory.begin_work(captured.size(), 0);
@@ -123,8 +125,9 @@ impl<'a> RecorderWorker<'a> {
         let suffix = truncated_body::complete_body(&mut exchange)?;
         let request_suffix = truncated_request::complete(&mut exchange.request)?;
         let original_bodies = OriginalBodies::of(&exchange);
+        let exchange = (exchange, response_begun);
         let redacted = plugins
-            .redact(exchange, session.name(), session.secrets())
+            .redact_timed(exchange, session.name(), session.secrets())
             .map_err(|failure| Outcome::Failed(Defect::PluginError, failure.to_string()))?;
         for (rule, times) in &redacted.counts {
             session.counters().count_redactions(rule, *times);

@@ -16,6 +16,7 @@ use super::counters::Counters;
 use super::entry::Entry;
 use super::forgotten_session::ForgottenSession;
 use super::log_throttle::LogThrottle;
+use super::pending_redactions::UnredactedExchange;
 use super::pending_writes::{PendingKey, UnwrittenCount, UnwrittenExchange};
 use super::run_entries::RunEntries;
 use super::session_memory::SessionMemory;
@@ -271,6 +272,17 @@ impl Session {
     pub fn unwritten_exchange(&self) -> UnwrittenExchange {
         let counts = [&self.run.unwritten, &self.all_runs.unwritten];
         UnwrittenExchange::new(counts.map(Arc::clone))
+    }
+
+    /// An exchange is complete, and its secrets become known later.
+    pub fn unredacted_exchange(&self) -> UnredactedExchange {
+        self.all_runs.redactions.begin()
+    }
+
+    /// Waits until the secrets of the exchanges are known that are complete now. A client can only
+    /// send what a response told it after that response was complete.
+    pub(crate) async fn wait_until_redacted(&self) {
+        self.all_runs.redactions.wait_for_complete().await;
     }
 
     /// The order in which the requests of this run began.

@@ -150,12 +150,26 @@ impl<R: Redactor> RedactionPipeline<R> {
         session: &Arc<str>,
         secrets: &Arc<Secrets>,
     ) -> Result<RedactedExchange, R::Error> {
+        self.redact_timed((exchange, u64::MAX), session, secrets)
+    }
+
+    /// The same for an exchange whose response began at this time of the registry. Secrets in it
+    /// that were not known before are marked as made by the server.
+    ///
+    /// # Errors
+    /// If a redactor fails.
+    pub fn redact_timed(
+        &self,
+        (exchange, response_begun): (Exchange, u64),
+        session: &Arc<str>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<RedactedExchange, R::Error> {
         let endpoint: Arc<str> = exchange.endpoint.as_str().into();
         let path = exchange.request.path().to_owned();
         let has_response = exchange.has_response();
         let rules = self.rules(&path);
         let redaction = Redaction::new(&rules, secrets, Purpose::Write);
-        let mut applier = RuleApplier::new(redaction, &self.schema, &path);
+        let mut applier = RuleApplier::new((redaction, response_begun), &self.schema, &path);
         let mut request = applier.redact_request(&exchange.request);
         let known = secrets.version();
         let received = exchange.response.coded.exact().is_some();

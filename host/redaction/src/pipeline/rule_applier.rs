@@ -17,16 +17,24 @@ use ouli_message::{Content, Request, Response};
 
 /// Applies the declared rules to one exchange and counts what they removed.
 pub(super) struct RuleApplier<'a> {
-    redaction: Redaction<'a>,
+    /// For what the client sent.
+    sent: Redaction<'a>,
+    /// For what the server sent.
+    received: Redaction<'a>,
     schema: &'a Schema,
     path: &'a str,
     counts: Counts,
 }
 
 impl<'a> RuleApplier<'a> {
-    pub(super) fn new(redaction: Redaction<'a>, schema: &'a Schema, path: &'a str) -> Self {
+    pub(super) fn new(
+        (redaction, response_begun): (Redaction<'a>, u64),
+        schema: &'a Schema,
+        path: &'a str,
+    ) -> Self {
         Self {
-            redaction,
+            sent: redaction,
+            received: redaction.of_response(response_begun),
             schema,
             path,
             counts: Counts::new(),
@@ -39,7 +47,7 @@ impl<'a> RuleApplier<'a> {
     }
 
     pub(super) fn redact_request(&mut self, request: &Request) -> Request {
-        let outcome = self.redaction.redact_request(request);
+        let outcome = self.sent.redact_request(request);
         self.count(outcome)
     }
 
@@ -67,7 +75,7 @@ impl<'a> RuleApplier<'a> {
     }
 
     fn redact_head(&mut self, response: &Response) -> Response {
-        let outcome = self.redaction.redact_response(response);
+        let outcome = self.received.redact_response(response);
         self.count(outcome)
     }
 
@@ -94,20 +102,20 @@ impl<'a> RuleApplier<'a> {
         content_type: Option<&str>,
         chunks: Vec<Bytes>,
     ) -> Vec<Bytes> {
-        let mut chunks = self.redact_across_parts(chunks, format);
+        let mut chunks = self.redact_across_parts(Side::Server, chunks, format);
         for chunk in &mut chunks {
             // The line end is kept out: a secret without an end would extend to it.
             let end = chunk
                 .iter()
                 .rposition(|byte| !matches!(byte, b'\r' | b'\n'));
             let content = chunk.slice(..end.map_or(0, |last| last + 1));
-            let outcome = self.redaction.redact_body(content_type, &content);
+            let outcome = self.received.redact_body(content_type, &content);
             let new = self.count(outcome);
             if new != content {
                 *chunk = [&new[..], &chunk[content.len()..]].concat().into();
             }
         }
-        self.redact_across_parts(chunks, format)
+        self.redact_across_parts(Side::Server, chunks, format)
     }
 
     /// Raw chunks are arbitrary slices, so the body is redacted as a whole. From the first chunk on
@@ -118,7 +126,7 @@ impl<'a> RuleApplier<'a> {
         whole: &Bytes,
         chunks: Vec<Bytes>,
     ) -> Vec<Bytes> {
-        let outcome = self.redaction.redact_body(content_type, whole);
+        let outcome = self.received.redact_body(content_type, whole);
         let new = self.count(outcome);
         if new == whole {
             return chunks;
@@ -147,12 +155,13 @@ impl<'a> RuleApplier<'a> {
             };
             let is_text =
                 protocol == Protocol::WebSocket && matches!(message.kind, MessageKind::Text(_));
+            let redaction = *self.redaction_of(message.side);
             let mut redact = |bytes: &Bytes| {
                 let outcome = if is_text {
-                    self.redaction.redact_text_message(bytes)
+                    redaction.redact_text_message(bytes)
                 } else {
                     let message_type = message_type.as_ref();
-                    self.redaction.redact_message(protocol, message_type, bytes)
+                    redaction.redact_message(protocol, message_type, bytes)
                 };
                 self.count(outcome)
             };
@@ -184,16 +193,28 @@ impl<'a> RuleApplier<'a> {
             let parts: Vec<_> = inline_payloads(messages, side)
                 .map(|bytes| bytes.clone())
                 .collect();
-            let parts = self.redact_across_parts(parts, PartFormat::Messages);
+            let parts = self.redact_across_parts(side, parts, PartFormat::Messages);
             for (bytes, part) in inline_payloads(messages, side).zip(parts) {
                 *bytes = part;
             }
         }
     }
 
-    fn redact_across_parts(&mut self, parts: Vec<Bytes>, format: PartFormat) -> Vec<Bytes> {
-        let outcome = self.redaction.redact_across_parts(parts, format);
+    fn redact_across_parts(
+        &mut self,
+        side: Side,
+        parts: Vec<Bytes>,
+        format: PartFormat,
+    ) -> Vec<Bytes> {
+        let outcome = self.redaction_of(side).redact_across_parts(parts, format);
         self.count(outcome)
+    }
+
+    fn redaction_of(&self, side: Side) -> &Redaction<'a> {
+        match side {
+            Side::Client => &self.sent,
+            Side::Server => &self.received,
+        }
     }
 
     fn count<T>(&mut self, outcome: Outcome<T>) -> T {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, SeenIn};
 use crate::{SecretBounds, Secrets};
 
 const FEW: SecretBounds = SecretBounds {
@@ -12,7 +12,8 @@ const FEW: SecretBounds = SecretBounds {
 };
 
 fn look_up(secrets: &Secrets, value: &str) -> Arc<Secret> {
-    secrets.get_or_register(&"rule".into(), "token", value.as_bytes(), false, || true)
+    let place = SeenIn::Lookup;
+    secrets.get_or_register(&"rule".into(), "token", value.as_bytes(), place, || true)
 }
 
 fn is_known(secrets: &Secrets, value: &str) -> bool {

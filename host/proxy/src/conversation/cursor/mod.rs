@@ -1,33 +1,27 @@
 //! The position of a client in a recorded conversation.
 
+mod received;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::unmatched::{Unmatched, explain};
-use crate::handler::{BodyWorkers, Endpoint, ExchangeError, RequestContext, Snapshot};
+use super::client_message::Parties;
+use crate::handler::{BodyWorkers, ExchangeError, RequestContext};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
-use crate::session::{
-    ClaimedEntry, ClientMessageKey, Entry, Outcome, ReceivedMessage, ReplayQueue, Session,
-    violation_key,
-};
-use ouli_codec::websocket::Violation;
+use crate::session::{ClaimedEntry, ClientMessageKey, Entry, Outcome, ReplayQueue};
 use ouli_config::Timing;
-use ouli_matching::key::IdentityUse;
-use ouli_matching::miss::Miss;
 use ouli_message::Content;
 use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side};
-use ouli_plugin::{ConversationMessage, PluginFailure};
 
 /// The position of a client in the conversation that is selected for it. Counts a hit when it is
 /// dropped, and whether messages are left, unless the conversation failed.
 pub(super) struct ConversationCursor {
-    snapshot: Arc<Snapshot>,
-    endpoint: Arc<Endpoint>,
-    session: Arc<Session>,
-    lookup: Arc<Lookup>,
-    protocol: Protocol,
+    /// For work on large messages.
+    context: RequestContext<'static>,
+    parties: Parties,
     queue: ReplayQueue,
     claimed: Option<ClaimedEntry>,
     /// Keys of the recorded client messages.
@@ -38,6 +32,8 @@ pub(super) struct ConversationCursor {
     position: usize,
     /// The number of client messages before `position`.
     client_messages_passed: usize,
+    /// The pings of the client before `position`.
+    passed_pings: HashSet<Bytes>,
     /// Keys of the messages that the client has sent.
     received_keys: Vec<u128>,
     /// The client has ended its side.
@@ -66,11 +62,19 @@ impl ConversationCursor {
     ) -> Self {
         claimed.keep();
         Self {
-            snapshot: Arc::clone(&context.snapshot),
-            endpoint: Arc::clone(&context.endpoint),
-            session: Arc::clone(&context.session),
-            lookup,
-            protocol,
+            // The connection does not count as used for as long as the cursor exists.
+            context: RequestContext {
+                guard: None,
+                interim: None,
+                ..context.to_owned()
+            },
+            parties: Parties {
+                snapshot: Arc::clone(&context.snapshot),
+                endpoint: Arc::clone(&context.endpoint),
+                session: Arc::clone(&context.session),
+                lookup,
+                protocol,
+            },
             queue,
             claimed: Some(claimed),
             expected_keys,
@@ -78,6 +82,7 @@ impl ConversationCursor {
             reads: context.handler.shared.body_reads.clone(),
             position: 0,
             client_messages_passed: 0,
+            passed_pings: HashSet::new(),
             received_keys: Vec::new(),
             client_ended: false,
             committed: false,
@@ -91,7 +96,8 @@ impl ConversationCursor {
     }
 
     fn messages(&self) -> &[Message] {
-        let messages = self.entry().and_then(|entry| entry.messages(self.protocol));
+        let protocol = self.parties.protocol;
+        let messages = self.entry().and_then(|entry| entry.messages(protocol));
         messages.unwrap_or_default()
     }
 
@@ -146,81 +152,23 @@ impl ConversationCursor {
         if let Content::Inline(bytes) = &payload.content {
             return Ok(bytes.clone());
         }
-        let (lookup, payload) = (Arc::clone(&self.lookup), payload.clone());
+        let (lookup, payload) = (Arc::clone(&self.parties.lookup), payload.clone());
         let read = move || lookup.index.read_payload(&payload);
         let read = self.reads.run(read).await;
         read.map_err(|error| std::io::Error::other(error.to_string()))?
     }
 
-    /// The client has sent a message.
+    /// Runs work on a message of this size, a large one on another thread.
     ///
     /// # Errors
-    /// If no recorded conversation continues with this message, or a plugin fails.
-    pub(super) fn receive(&mut self, bytes: &Bytes) -> Result<(), ExchangeError> {
-        let conversation_message = ConversationMessage {
-            request: &self.lookup.request_view,
-            protocol: self.protocol,
-            side: Side::Client,
-            bytes,
-        };
-        let session = Arc::clone(&self.session);
-        let secrets = session.secrets();
-        let plugins = &self.snapshot.plugins;
-        let message = plugins.message_view(conversation_message, secrets)?;
-        let match_key = plugins.message_key(&message, secrets)?;
-        session.count_failed_matcher(&match_key);
-        let (key, identities) = (match_key.key.hash(), match_key.key.identities());
-        if !self.matches_key(key, identities) && !self.switch_for_key(key, identities) {
-            return Err(self.miss(Some(ReceivedMessage {
-                view: &message,
-                size: bytes.len(),
-                key,
-            })));
-        }
-        self.received_keys.push(key);
-        Ok(())
-    }
-
-    /// The client has ended its side.
-    ///
-    /// # Errors
-    /// If it sent more messages when it was recorded.
-    pub(super) fn receive_end(&mut self) -> Result<(), ExchangeError> {
-        self.client_ended = true;
-        if self.ending() == Ending::ClientAborted {
-            return Ok(());
-        }
-        self.check_complete()
-    }
-
-    /// The client has violated the WebSocket protocol; nothing more of it is read.
-    ///
-    /// # Errors
-    /// If it did not do so at this place when it was recorded.
-    pub(super) fn receive_violation(&mut self, violation: &Violation) -> Result<(), ExchangeError> {
-        let key = violation_key(violation.code, violation.reason);
-        if !self.matches_key(key, &[]) && !self.switch_for_key(key, &[]) {
-            return Err(self.miss(None));
-        }
-        self.received_keys.push(key);
-        self.client_ended = true;
-        Ok(())
-    }
-
-    /// Checks that the client has sent all messages.
-    ///
-    /// # Errors
-    /// If it sent more messages when it was recorded.
-    pub(super) fn check_complete(&mut self) -> Result<(), ExchangeError> {
-        if self.expected_keys.len() == self.received_keys.len() {
-            return Ok(());
-        }
-        if self.can_switch()
-            && self.switch_to(|expected, received| ClientMessageKey::hashes(expected).eq(received))
-        {
-            return Ok(());
-        }
-        Err(self.miss(None))
+    /// If there is not enough memory.
+    pub(super) async fn work<T: Send + 'static>(
+        &self,
+        size: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ExchangeError> {
+        let (done, _memory) = self.context.work_on_body(size, work).await?;
+        Ok(done)
     }
 
     /// The client has sent a close frame, which is allowed at any time.
@@ -232,28 +180,9 @@ impl ConversationCursor {
     pub(super) fn release(mut self) {
         self.is_failed = true;
         if let Some(claimed) = self.claimed.take() {
-            self.lookup.index.unbind(claimed.entry());
+            self.parties.lookup.index.unbind(claimed.entry());
             claimed.release();
         }
-    }
-
-    /// The error for a message that is not recorded, or for the end of the client's messages.
-    fn miss(&mut self, message: Option<ReceivedMessage<'_>>) -> ExchangeError {
-        self.is_failed = true;
-        match self.explain_miss(message) {
-            Ok(miss) => ExchangeError::Miss(Box::new(miss)),
-            Err(failure) => ExchangeError::Plugin(failure),
-        }
-    }
-
-    fn explain_miss(&self, message: Option<ReceivedMessage<'_>>) -> Result<Miss, PluginFailure> {
-        let unmatched = Unmatched {
-            protocol: self.protocol,
-            position: self.received_keys.len(),
-            message,
-        };
-        let parties = (&*self.snapshot, &*self.endpoint, &*self.session);
-        explain(parties, &self.lookup, self.queue.entries(), unmatched)
     }
 
     /// Counts an error that the client receives, now that the request is not forwarded any more.
@@ -265,7 +194,7 @@ impl ConversationCursor {
 
     /// Counts the conversation as failed, not as a hit.
     pub(super) fn count_failure(&mut self, outcome: Outcome) {
-        self.session.counters().count(outcome);
+        self.parties.session.counters().count(outcome);
         self.is_failed = true;
     }
 
@@ -284,7 +213,7 @@ impl ConversationCursor {
                 }
                 (Side::Client, MessageKind::Close { .. } | MessageKind::End) => self.client_ended,
                 (Side::Client, _) => true,
-                (Side::Server, MessageKind::Pong(payload)) => self.answers_ping(payload),
+                (Side::Server, MessageKind::Pong(ping)) => self.passed_pings.contains(ping),
                 (Side::Server, _) => false,
             };
             if !passed {
@@ -297,71 +226,16 @@ impl ConversationCursor {
     fn advance(&mut self) {
         let message = self.messages().get(self.position);
         let at = message.map_or(0, |message| message.at);
-        let message =
-            message.is_some_and(|message| message.side == Side::Client && has_key(&message.kind));
-        self.client_messages_passed += usize::from(message);
+        let of_client = message.filter(|message| message.side == Side::Client);
+        let ping = of_client.and_then(|message| match &message.kind {
+            MessageKind::Ping(ping) => Some(ping.clone()),
+            _ => None,
+        });
+        let is_expected = of_client.is_some_and(|message| has_key(&message.kind));
+        self.client_messages_passed += usize::from(is_expected);
+        self.passed_pings.extend(ping);
         self.last_message = (at, Instant::now());
         self.position += 1;
-    }
-
-    fn answers_ping(&self, payload: &Bytes) -> bool {
-        let previous = self.messages().get(..self.position).unwrap_or_default();
-        previous.iter().any(|message| {
-            message.side == Side::Client
-                && matches!(&message.kind, MessageKind::Ping(ping) if ping == payload)
-        })
-    }
-
-    fn matches_key(&self, key: u128, identities: &[IdentityUse]) -> bool {
-        let expected = self.expected_keys.get(self.received_keys.len());
-        let expected = expected.filter(|expected| expected.hash == key);
-        expected.zip(self.entry()).is_some_and(|(expected, entry)| {
-            let recorded = &expected.identities;
-            self.lookup.index.bind_message(entry, identities, recorded)
-        })
-    }
-
-    /// Switches to another conversation that has the same messages so far and continues with this
-    /// key.
-    fn switch_for_key(&mut self, key: u128, identities: &[IdentityUse]) -> bool {
-        self.can_switch()
-            && self.switch_to(|expected, received| {
-                let mut expected = ClientMessageKey::hashes(expected);
-                expected.by_ref().take(received.len()).eq(received) && expected.next() == Some(&key)
-            })
-            && self.matches_key(key, identities)
-    }
-
-    fn switch_to(&mut self, fits: impl Fn(&[ClientMessageKey], &[u128]) -> bool) -> bool {
-        let Some(current) = self.entry().cloned() else {
-            return false;
-        };
-        let (index, protocol) = (&self.lookup.index, self.protocol);
-        let mut expected_keys = None;
-        let found = self.queue.claim(|entry| {
-            let other =
-                !Arc::ptr_eq(entry, &current) && entry.has_same_response_head(&current, protocol);
-            let keys = || index.client_message_keys(entry, protocol).ok();
-            expected_keys = other.then(keys).flatten();
-            expected_keys
-                .as_ref()
-                .is_some_and(|expected| fits(expected, &self.received_keys))
-        });
-        let Some(mut found) = found else {
-            return false;
-        };
-        if !index.rebind(&current, found.entry(), &self.lookup.match_key.key) {
-            found.release();
-            return false;
-        }
-        found.keep();
-        self.expected_keys = expected_keys.unwrap_or_default();
-        if let Some(previous) = self.claimed.replace(found) {
-            previous.release();
-        }
-        (self.position, self.client_messages_passed) = (0, 0);
-        self.last_message = (0, Instant::now());
-        true
     }
 
     /// Counts a conversation of which messages are left.
@@ -380,7 +254,8 @@ impl ConversationCursor {
             Side::Client => NOT_SENT,
             Side::Server => NOT_AWAITED,
         };
-        EarlyLeave::of_messages(&self.session, entry, count(messages)).count(count(rest), why);
+        let session = &self.parties.session;
+        EarlyLeave::of_messages(session, entry, count(messages)).count(count(rest), why);
     }
 }
 
@@ -393,7 +268,7 @@ impl Drop for ConversationCursor {
     fn drop(&mut self) {
         if !self.is_failed {
             let outcome = ClaimedEntry::hit_of(self.claimed.as_ref());
-            self.session.counters().count(outcome);
+            self.parties.session.counters().count(outcome);
             self.count_early_leave();
         }
     }
