@@ -1,5 +1,6 @@
 //! Tests that reach each limit and check the documented response.
 
+mod assumed_secrets;
 mod certificates;
 mod connections;
 mod coverage;

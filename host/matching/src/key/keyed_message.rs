@@ -34,6 +34,22 @@ impl KeyedMessage {
         describe(&self.parts, self.view.with_holes().unwrap_or(&*self.view))
     }
 
+    /// The same message without the part for its body.
+    #[must_use]
+    pub fn head(&self) -> Self {
+        self.with_parts_that(|part| !matches!(part, KeyPart::Body { .. }))
+    }
+
+    /// The same message with the part for its body alone.
+    #[must_use]
+    pub fn body(&self) -> Self {
+        self.with_parts_that(|part| matches!(part, KeyPart::Body { .. } | KeyPart::Minted(_)))
+    }
+
+    fn with_parts_that(&self, are_kept: impl Fn(&&KeyPart) -> bool) -> Self {
+        self.with_parts(self.parts.iter().filter(are_kept).cloned().collect())
+    }
+
     /// The same message with other parts.
     pub(crate) fn with_parts(&self, parts: Vec<KeyPart>) -> Self {
         Self {

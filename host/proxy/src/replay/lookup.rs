@@ -177,7 +177,8 @@ async fn find_assumed(
     // A value may be a secret that a response told the client just now.
     context.session.wait_until_redacted().await;
     // Each of them is read and parsed to be compared with this request.
-    let offload_size = context.snapshot.config.limits.offload_size;
+    let limits = &context.snapshot.config.limits;
+    let (offload_size, max_memory) = (limits.offload_size, limits.miss_comparison);
     let size = largest.max(all.min(offload_size));
     let size = size.max(lookup.request.body.inline().len());
     let (index, key) = (Arc::clone(&lookup.index), lookup.match_key.key.clone());
@@ -190,7 +191,7 @@ async fn find_assumed(
     let assume = move || {
         let (plugins, secrets) = (&snapshot.plugins, session.secrets());
         let live = plugins.keyed_request(&view, secrets)?;
-        if !index.assume_secrets(&key, &live) {
+        if !index.assume_secrets(&key, &live, max_memory) {
             return Ok(None);
         }
         let name = Arc::clone(session.name());

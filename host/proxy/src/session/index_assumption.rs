@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::entry::Entry;
 use super::index::Index;
-use super::miss_comparison::MAX_COMPARED;
+use super::miss_comparison::{ComparisonBudget, MAX_COMPARED, body_digest};
 use ouli_codec::MessageView;
 use ouli_codec::form;
 use ouli_codec::identity::Identity;
@@ -26,20 +26,42 @@ impl Index {
     /// Registers the values of a request that nothing but the place of a secret in a recorded
     /// request tells to be secrets: the requests are equal elsewhere, the values are neither short
     /// nor common words, the server did not make them in this run, and no other secret stands for
-    /// the recorded ones. True if there are such values.
-    pub(crate) fn assume_secrets(&self, key: &Key, live: &KeyedMessage) -> bool {
-        let live = live.describe_with_holes();
-        self.nearest_with_secrets(key).into_iter().any(|entry| {
-            let view = self.request_view(&entry).ok();
-            let keyed = view.and_then(|view| {
-                let secrets = self.session.secrets();
-                self.plugins.keyed_request(&view, secrets).ok()
-            });
-            keyed.is_some_and(|recorded| {
-                let found = captures(&recorded.describe_with_holes(), &live);
-                found.is_some_and(|found| self.register(&recorded.view, &found))
+    /// the recorded ones. True if there are such values. The comparison of the bodies takes at most
+    /// `max_memory` bytes; larger bodies are equal or not.
+    pub(crate) fn assume_secrets(&self, key: &Key, live: &KeyedMessage, max_memory: usize) -> bool {
+        let mut budget = ComparisonBudget::new(max_memory);
+        let (head, mut body) = (live.head().describe_with_holes(), None);
+        self.nearest_with_secrets(key)
+            .into_iter()
+            .any(|(entry, digest)| {
+                let view = self.request_view(&entry).ok();
+                let keyed = view.and_then(|view| {
+                    let secrets = self.session.secrets();
+                    self.plugins.keyed_request(&view, secrets).ok()
+                });
+                let Some(recorded) = keyed else {
+                    return false;
+                };
+                // Most requests differ in their heads, so few bodies are compared.
+                let Some(mut found) = captures(&recorded.head().describe_with_holes(), &head)
+                else {
+                    return false;
+                };
+                if digest != body_digest(key) {
+                    let mut described = |message: &KeyedMessage| {
+                        let size = message.view.body().len();
+                        let is_small = budget.has_room(&*message.view, size);
+                        is_small.then(|| message.body().describe_with_holes())
+                    };
+                    let live = body.get_or_insert_with(|| described(live)).as_ref();
+                    let in_body = live.and_then(|live| captures(&described(&recorded)?, live));
+                    let Some(in_body) = in_body else {
+                        return false;
+                    };
+                    found.extend(in_body);
+                }
+                self.register(&recorded.view, &found)
             })
-        })
     }
 
     /// True if all these texts are registered as the secrets in the holes of a recorded request.
@@ -67,15 +89,19 @@ impl Index {
         true
     }
 
-    /// The requests with secrets that are nearest to a key. They are compared without the lock.
-    fn nearest_with_secrets(&self, key: &Key) -> Vec<Arc<Entry>> {
+    /// The requests with secrets that are nearest to a key, with the digests of their bodies. They
+    /// are compared without the lock.
+    fn nearest_with_secrets(&self, key: &Key) -> Vec<(Arc<Entry>, Option<u64>)> {
         let state = self.state.read();
         let all = state.with_secrets.iter().filter_map(|position| {
             let (_, key) = &state.entries[*position];
             key.as_ref().map(|key| (*position, key))
         });
         let nearest = miss::rank(key, all, MAX_COMPARED).into_iter();
-        let nearest = nearest.map(|position| Arc::clone(&state.entries[position].0));
+        let nearest = nearest.map(|position| {
+            let (entry, key) = &state.entries[position];
+            (Arc::clone(entry), key.as_ref().and_then(body_digest))
+        });
         nearest.collect()
     }
 }

@@ -59,16 +59,24 @@ impl ComparisonBudget {
         body: usize,
         digest: Option<u64>,
     ) -> Arc<dyn MessageView> {
+        match self.has_room(&*message, body) {
+            true => message,
+            false => summarized(message, body, digest),
+        }
+    }
+
+    /// Counts what the comparison of a message with its body takes. False if the body is too large.
+    pub(super) fn has_room(&mut self, message: &dyn MessageView, body: usize) -> bool {
         if self.is_too_large(body) {
-            return summarized(message, body, digest);
+            return false;
         }
         let table = message.json().map_or(0, Document::table_size);
         let cost = body * COPIES + table.saturating_mul(MEMORY_PER_TABLE_BYTE);
         if cost > self.max_body {
-            return summarized(message, body, digest);
+            return false;
         }
         self.left = self.left.saturating_sub(cost);
-        message
+        true
     }
 }
 
