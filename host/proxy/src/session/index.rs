@@ -292,7 +292,9 @@ impl IndexState {
                 .truncated
                 .add(&entry, derived.truncated.as_ref(), position)
         {
-            let groups = self.groups.entry(derived.key.hash()).or_default();
+            // Most keys have one.
+            let groups = self.groups.entry(derived.key.hash());
+            let groups = groups.or_insert_with(|| Vec::with_capacity(1));
             let exchange = (position, derived.key.identities());
             KeyGroup::add(groups, variant, exchange, &mut self.list_ids);
             if let Some(whole) = derived.whole {
