@@ -94,6 +94,9 @@ fn a_plugin_that_nobody_named_and_that_is_no_file_is_skipped() {
     }
     std::os::unix::net::UnixListener::bind(at("socket.wasm")).unwrap();
     symlink("nowhere", at("dangling.wasm")).unwrap();
+    // Regular files without a size, of which one cannot be read and one does not end.
+    symlink("/proc/self/mem", at("mem.wasm")).unwrap();
+    symlink("/proc/self/pagemap", at("pagemap.wasm")).unwrap();
     folder.write_config("plugins = \"plugins\"");
     let mut process = program(&folder, &["replay", "--listen", ANY]).start();
     process.address();
@@ -101,6 +104,8 @@ fn a_plugin_that_nobody_named_and_that_is_no_file_is_skipped() {
     for (name, word) in SPECIAL.into_iter().chain([
         ("socket", "a socket"),
         ("dangling", "a link to a file that does not exist"),
+        ("mem", "Input/output error"),
+        ("pagemap", "cannot be read: "),
     ]) {
         let skipped = format!("{name}.wasm in the plugins folder is skipped: it cannot be read");
         let mut lines = log.lines();

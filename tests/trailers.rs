@@ -48,6 +48,48 @@ fn trailers_reach_an_http1_client_that_did_not_ask_for_them() {
 }
 
 #[test]
+fn the_bound_on_trailers_and_chunk_extensions_is_named() {
+    let many = "x-t: 1\r\n".repeat(200);
+    let cases = [
+        (
+            format!("4\r\ndata\r\n0\r\nx-sum: {}\r\n\r\n", "1".repeat(70_000)),
+            "the trailers are larger than 16 KiB",
+        ),
+        (
+            format!("4;{}\r\ndata\r\n0\r\n\r\n", "a".repeat(40_000)),
+            "the chunk extensions are larger than 16 KiB",
+        ),
+        (
+            format!("4\r\ndata\r\n0\r\n{many}\r\n"),
+            "raise limits.upstream_header_count",
+        ),
+    ];
+    for (body, told) in cases {
+        let upstream = peer(move |peer| {
+            while !peer.head().is_empty() {
+                peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+                peer.send(&body);
+            }
+        });
+        let folder = Arc::new(Folder::new());
+        let builder = gateway::over(&folder, "record").upstream(&format!("http://{upstream}"));
+        let gateway = builder.start();
+        let mut raw = client::raw(gateway.address, REQUEST);
+        assert!(raw.head().starts_with("HTTP/1.1 200 OK"));
+        drop(raw.rest());
+        let report = gateway.finish();
+        let reasons: Vec<_> = report
+            .counted(ouli_config::Defect::Partial)
+            .into_keys()
+            .collect();
+        assert!(
+            reasons.iter().any(|reason| reason.contains(told)),
+            "{report:?}"
+        );
+    }
+}
+
+#[test]
 fn a_response_follows_the_trailers_of_the_one_before() {
     let upstream = origin::new()
         .route("/sum", |_| {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use http::Version;
 
@@ -27,11 +28,15 @@ struct Gateway {
 
 impl Gateway {
     fn start(log_format: &str) -> Self {
+        Self::start_with(log_format, "1s")
+    }
+
+    fn start_with(log_format: &str, shutdown_timeout: &str) -> Self {
         let (folder, origin) = (Folder::new(), origin::simple());
         folder.write_config(&format!(
             "mode = \"record\"\nfsync = \"close\"\naccess_log = true\n\
              log_format = \"{log_format}\"\n\
-             [limits]\nlog_buffer = \"64 KiB\"\nshutdown_timeout = \"1s\"\n\
+             [limits]\nlog_buffer = \"64 KiB\"\nshutdown_timeout = \"{shutdown_timeout}\"\n\
              [[endpoint]]\nname = \"api\"\nlisten = \"127.0.0.1:0\"\nupstream = \"{}\"\n",
             origin.url()
         ));
@@ -125,6 +130,31 @@ fn a_reader_that_comes_before_the_stop_gets_the_lines_in_order_to_the_last() {
     let places = [DROPPED, "stopping; ", "verdict:"].map(|text| rest.find(text));
     assert!(places.iter().all(Option::is_some), "{places:?}");
     assert!(places.is_sorted(), "{places:?}");
+}
+
+/// A reader that takes a few pages in a second is read to the last line, as long as the stop may
+/// take.
+#[test]
+fn a_slow_reader_gets_the_verdict() {
+    let mut gateway = Gateway::start_with("text", "1h");
+    gateway.send_requests();
+    let mut log = gateway.open_log().into_inner();
+    let reader = std::thread::spawn(move || {
+        let (mut all, mut page, mut pages) = (Vec::new(), [0; 4096], 0);
+        // The buffer and the pipe hold more than these.
+        while let Ok(count) = log.read(&mut page)
+            && count > 0
+        {
+            all.extend_from_slice(&page[..count]);
+            pages += 1;
+            if pages <= 20 {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    });
+    assert_eq!(gateway.process.stop().status, Some(0));
+    assert!(reader.join().unwrap().contains("verdict:"));
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn judge(count: usize) -> usize {
     sessions.load(&session, false).unwrap();
     black_box(Index::build(Arc::clone(&session), plugins(), folder));
     let rules = VerdictRules {
+        checked_until: None,
         guard: &Guard::new(&[]),
         fail_on: &fail_on(),
         expects_requests: true,

@@ -31,6 +31,7 @@ const MOST_OF_KEY: u64 = 3;
 const CONSTANT: u64 = 768 << 10;
 
 const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 const EVENTS: &str = "text/event-stream";
 const LINES: &str = "application/x-ndjson";
 
@@ -146,6 +147,49 @@ fn redacting_takes_a_few_bytes_for_each_byte_of_a_secret() {
 #[test]
 fn recording_takes_a_few_bytes_for_each_byte_of_a_body() {
     assert_peaks(&shapes(), MOST, |content_type, body| {
+        assert!(record(content_type, body) > 0);
+    });
+}
+
+/// Bodies of one long secret that looks generated.
+fn long_secrets() -> [Shape; 3] {
+    let mut state = 1_u64;
+    let letter = |_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(
+            b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                [(state >> 33) as usize % 62],
+        )
+    };
+    let secret: String = (0..SIZE).map(letter).collect();
+    let json = format!("{{\"x\":{{\"password\":\"{secret}\"}}}}");
+    [
+        ("a long member", JSON, json.into_bytes()),
+        (
+            "a long field",
+            FORM,
+            format!("password={secret}").into_bytes(),
+        ),
+        (
+            "a long pair",
+            "text/plain",
+            format!("&password={secret}").into_bytes(),
+        ),
+    ]
+}
+
+#[test]
+fn a_long_secret_takes_a_few_bytes_for_each_of_its_bytes() {
+    assert_peaks(&long_secrets(), MOST, |content_type, body| {
+        let request = Arc::new(super::keys::request("/", Vec::new(), content_type, body));
+        let secrets = Arc::new(Secrets::default());
+        let view = pipeline().view("api".into(), "x".into(), request, Arc::clone(&secrets));
+        let Ok(view) = view;
+        black_box(super::keys::key(&*view));
+    });
+    assert_peaks(&long_secrets(), MOST, |content_type, body| {
         assert!(record(content_type, body) > 0);
     });
 }

@@ -14,6 +14,7 @@ mod recorder;
 mod recording;
 mod recovery;
 mod requests;
+mod secrets;
 mod slow_bodies;
 mod sources;
 mod stored_bodies;

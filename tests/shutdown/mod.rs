@@ -2,6 +2,7 @@
 
 mod load;
 mod load_generator;
+mod many_secrets;
 mod program;
 mod reload;
 mod states;

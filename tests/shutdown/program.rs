@@ -106,6 +106,13 @@ fn a_write_beyond_the_file_size_limit_is_not_written() {
     assert_eq!(ended.status, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("File too large"), "{}", ended.stderr);
     assert!(
+        ended
+            .stderr
+            .contains("(RLIMIT_FSIZE): raise it with `ulimit -f`"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
         ended.stderr.contains("verdict: FAILED (not-written)"),
         "{}",
         ended.stderr

@@ -127,11 +127,12 @@ pub(super) fn start_writers(limit: usize, dropped_line: fn(u64) -> String) {
     }
 }
 
-/// Waits until everything is written, at most until `deadline`.
-pub(super) fn flush(deadline: Instant) {
+/// Waits until everything is written, at most until `deadline`. A reader that takes nothing for
+/// `patience` is not waited for any longer.
+pub(super) fn flush(deadline: Instant, patience: Duration) {
     if let Some(writers) = WRITERS.get() {
-        writers.stdout.flush(deadline);
-        writers.stderr.flush(deadline);
+        writers.stdout.flush(deadline, patience);
+        writers.stderr.flush(deadline, patience);
     }
 }
 

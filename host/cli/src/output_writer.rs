@@ -11,8 +11,8 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::output_queue::{OutputQueue, Priority};
 
-/// Bytes of one write.
-const MAX_WRITE: usize = 8 << 10;
+/// Bytes of one write: a page of a pipe, so that a slow reader is seen to read.
+const MAX_WRITE: usize = 4 << 10;
 
 /// The time between two attempts to write to a stream that does not block.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
@@ -25,8 +25,8 @@ struct Shared {
     queue: Mutex<OutputQueue>,
     /// Something was added to the queue.
     added: Condvar,
-    /// The queue became empty.
-    emptied: Condvar,
+    /// Bytes were written.
+    written: Condvar,
     /// Nothing was written since somebody has waited in vain.
     is_stuck: AtomicBool,
 }
@@ -46,7 +46,7 @@ impl OutputWriter {
         let writer = Self(Arc::new(Shared {
             queue: Mutex::new(queue),
             added: Condvar::new(),
-            emptied: Condvar::new(),
+            written: Condvar::new(),
             is_stuck: AtomicBool::new(false),
         }));
         let thread = writer.clone();
@@ -62,11 +62,13 @@ impl OutputWriter {
         self.0.added.notify_one();
     }
 
-    /// Waits until everything is written, at most until `deadline`.
-    pub(super) fn flush(&self, deadline: Instant) {
+    /// Waits until everything is written, at most until `deadline`. A reader that takes nothing for
+    /// `patience` is not waited for any longer.
+    pub(super) fn flush(&self, deadline: Instant, patience: Duration) {
         let mut queue = self.0.queue.lock();
         while !queue.is_empty() {
-            let waited = self.0.emptied.wait_until(&mut queue, deadline);
+            let end = deadline.min(Instant::now() + patience);
+            let waited = self.0.written.wait_until(&mut queue, end);
             if waited.timed_out() {
                 self.0.is_stuck.store(true, Ordering::Relaxed);
                 return;
@@ -77,7 +79,7 @@ impl OutputWriter {
     /// As [`Self::flush`], for so long, but not if others have waited in vain for the reader.
     pub(super) fn flush_if_read(&self, time: Duration) {
         if !self.0.is_stuck.load(Ordering::Relaxed) {
-            self.flush(Instant::now() + time);
+            self.flush(Instant::now() + time, time);
         }
     }
 
@@ -106,9 +108,7 @@ impl OutputWriter {
             queue.advance(count);
             if count > 0 {
                 self.0.is_stuck.store(false, Ordering::Relaxed);
-            }
-            if queue.is_empty() {
-                self.0.emptied.notify_all();
+                self.0.written.notify_all();
             }
         }
     }

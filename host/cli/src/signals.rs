@@ -17,8 +17,8 @@ use crate::output::{self, errln};
 /// What a stop may take longer than `limits.shutdown_timeout`. The gateway ends itself earlier.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long the last lines are waited for, which nobody may read, within [`GRACE`].
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a reader of the last lines may take nothing. One that reads has the time of the stop.
+const READER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The same if the program is to end at once, and for the message to the service manager.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
@@ -81,10 +81,10 @@ impl Signals {
         let (commands, queue) = sync_channel(1);
         let (finished, mut status) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || finished.send(work(&queue)));
-        let (status, end) = self.runtime.block_on(async {
+        let (status, begun) = self.runtime.block_on(async {
             loop {
                 tokio::select! {
-                    status = &mut status => return (status.ok(), within(FLUSH_TIMEOUT)),
+                    status = &mut status => return (status.ok(), Some(Instant::now())),
                     () = stop_signal(&mut self.interrupt, &mut self.terminate) => break,
                     _ = self.hangup.recv() => {
                         let _ = commands.try_send(SignalCommand::Reload);
@@ -93,32 +93,49 @@ impl Signals {
             }
             if !is_started.load(Ordering::Acquire) {
                 errln!("stopped before the gateway was ready");
-                return (None, within(SHORT_TIMEOUT));
+                return (None, None);
             }
             let begun = Instant::now();
             drop(commands);
             run_briefly(on_stop);
             tokio::select! {
-                status = status => (status.ok(), within(FLUSH_TIMEOUT).min(timeout.end(begun))),
-                () = second_signal(begun, &mut self.interrupt, &mut self.terminate) => {
-                    (None, within(SHORT_TIMEOUT))
-                }
+                status = status => (status.ok(), Some(begun)),
+                () = second_signal(begun, &mut self.interrupt, &mut self.terminate) => (None, None),
                 () = timeout.elapsed(begun) => {
                     errln!(
                         "the stop did not end within a second after limits.shutdown_timeout; what \
                          was not saved is lost"
                     );
-                    (None, within(SHORT_TIMEOUT))
+                    (None, None)
                 }
             }
         });
-        output::flush(end.into_std());
+        match begun {
+            Some(begun) => self.flush(begun, timeout.end(begun)),
+            None => output::flush(within(SHORT_TIMEOUT), SHORT_TIMEOUT),
+        }
         status
+    }
+
+    /// Waits for the output of a stop that has begun at this time, as long as somebody reads it, at
+    /// most until `end` or the next signal.
+    fn flush(&mut self, begun: Instant, end: Instant) {
+        let (sender, flushed) = tokio::sync::oneshot::channel::<()>();
+        std::thread::spawn(move || {
+            output::flush(end.into_std(), READER_PATIENCE);
+            let _ = sender.send(());
+        });
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = flushed => {}
+                () = second_signal(begun, &mut self.interrupt, &mut self.terminate) => {}
+            }
+        });
     }
 }
 
-fn within(time: Duration) -> Instant {
-    Instant::now() + time
+fn within(time: Duration) -> std::time::Instant {
+    std::time::Instant::now() + time
 }
 
 /// `limits.shutdown_timeout` of the configuration in force.

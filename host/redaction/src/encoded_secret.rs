@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::encodings::{Encoding, PIECE};
+use crate::encodings::{Encoding, PIECE, is_plain};
 use crate::text_hash::{TextHash, TextHasher};
 
 /// A longer secret is encoded piece by piece.
@@ -24,7 +24,12 @@ impl<'a> EncodedSecret<'a> {
     /// A secret in all its distinct encodings.
     pub(super) fn all(secret: &'a [u8]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
+        let is_plain = secret.iter().all(|byte| is_plain(*byte));
         for encoding in Encoding::ALL {
+            // Nothing is escaped: it is the secret itself.
+            if is_plain && encoding.is_escaped() {
+                continue;
+            }
             let bytes = (secret.len() <= MAX_WHOLE).then(|| encoding.encode(secret));
             if bytes.is_some() && all.iter().any(|other| other.bytes == bytes) {
                 continue;
@@ -88,6 +93,18 @@ mod tests {
     fn equal_encodings_are_listed_once() {
         let expected = ["abc123", "YWJjMTIz", "FiYzEyM", "hYmMxMj", "616263313233"];
         assert_eq!(encodings("abc123"), expected);
+    }
+
+    #[test]
+    fn no_byte_that_some_encoding_escapes_is_plain() {
+        let escaped = Encoding::ALL.into_iter().filter(|it| it.is_escaped());
+        assert_eq!(escaped.clone().count(), 7);
+        for byte in (0..=u8::MAX).filter(|byte| is_plain(*byte)) {
+            assert!(
+                escaped.clone().all(|it| it.encode(&[byte]) == [byte]),
+                "{byte}"
+            );
+        }
     }
 
     #[test]

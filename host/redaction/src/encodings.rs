@@ -78,6 +78,20 @@ impl Encoding {
         }
     }
 
+    /// True if it leaves bytes that are [`is_plain`] as they are.
+    pub(super) fn is_escaped(self) -> bool {
+        match self {
+            Self::Percent
+            | Self::PercentLower
+            | Self::UriComponent
+            | Self::Form
+            | Self::Json
+            | Self::JsonSlash
+            | Self::JsonHtml => true,
+            Self::Raw | Self::Base64(_) | Self::Base64Url(_) | Self::Hex | Self::HexUpper => false,
+        }
+    }
+
     /// Encodes a secret in pieces that follow each other, until `take` returns false.
     pub(super) fn encode_pieces(self, secret: &[u8], mut take: impl FnMut(&[u8]) -> bool) {
         // Pieces of base64 are whole groups of three bytes.
@@ -120,6 +134,11 @@ impl Encoding {
             Self::HexUpper => hex(secret, b"0123456789ABCDEF"),
         }
     }
+}
+
+/// True for a byte that no encoding escapes.
+pub(super) fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
 /// Bytes of a piece of a long secret: a multiple of three.

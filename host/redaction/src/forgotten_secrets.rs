@@ -55,6 +55,11 @@ impl ForgottenSecrets {
         self.current.bytes() + self.previous.bytes()
     }
 
+    /// The number of secrets that can be found.
+    pub(super) fn secrets(&self) -> u64 {
+        self.current.secrets + self.previous.secrets
+    }
+
     /// Adds secrets that are forgotten. Returns the number of those that cannot be found any more:
     /// their fingerprints are dropped.
     pub(super) fn add<'a>(&mut self, secrets: impl Iterator<Item = &'a Secret>) -> u64 {

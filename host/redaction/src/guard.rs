@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-use crate::forgotten_secrets::SearchSteps;
+use crate::forgotten_secrets::{ForgottenSecrets, SearchSteps};
 use crate::pattern_prefix::PrefixMatcher;
+use crate::secret_index::{KnownSecrets, SecretsSnapshot};
 use crate::secret_searcher::SecretSearcher;
-use crate::secrets::{KnownSecrets, Secrets};
+use crate::secrets::Secrets;
 
 /// Rejects bytes that hold a secret of the session or a token of a known format.
 #[derive(Clone, Debug)]
@@ -56,8 +57,13 @@ impl Guard {
 
     /// Scans bytes. The error names the rule and the offset of the first secret.
     pub fn scan(&self, bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
-        find_known(bytes, &secrets.searcher_for(bytes.len()))?;
-        find_forgotten(bytes, secrets)?;
+        self.scan_for(bytes, &secrets.snapshot(bytes.len()))
+    }
+
+    /// The same for secrets that are ready to be searched for.
+    pub fn scan_for(&self, bytes: &[u8], secrets: &SecretsSnapshot) -> Result<(), GuardRejection> {
+        find_known(bytes, &secrets.searcher)?;
+        find_forgotten(bytes, secrets.forgotten.as_deref())?;
         match self.find_token(bytes) {
             Some((id, offset)) => Err(GuardRejection::new(id, offset)),
             None => Ok(()),
@@ -117,10 +123,11 @@ fn find_known(bytes: &[u8], searcher: &SecretSearcher) -> Result<(), GuardReject
 }
 
 /// The error of the first secret that the session has forgotten.
-fn find_forgotten(bytes: &[u8], secrets: &Secrets) -> Result<(), GuardRejection> {
-    let forgotten = secrets.forgotten();
-    let found = forgotten.and_then(|it| it.find(bytes, &mut SearchSteps::default()));
-    match found {
+fn find_forgotten(
+    bytes: &[u8],
+    forgotten: Option<&ForgottenSecrets>,
+) -> Result<(), GuardRejection> {
+    match forgotten.and_then(|it| it.find(bytes, &mut SearchSteps::default())) {
         Some(range) => Err(GuardRejection::new(FORGOTTEN_SECRET, range.start)),
         None => Ok(()),
     }
@@ -147,14 +154,16 @@ impl GuardRejection {
     fn text(&self) -> String {
         let Self { rule, offset } = self;
         if rule == OVERFLOW {
-            return "the exchange has more secrets than a session remembers; raise \
-                    `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
+            return "the exchange has more secrets than are remembered; raise \
+                    `limits.secrets_per_session`, `limits.secret_bytes_per_session` or \
+                    `limits.secret_memory`"
                 .to_owned();
         }
         if rule == FORGOTTEN_SECRET {
             return format!(
                 "byte {offset} is part of a secret that the session has forgotten; raise \
-                 `limits.secrets_per_session` or `limits.secret_bytes_per_session`"
+                 `limits.secrets_per_session`, `limits.secret_bytes_per_session` or \
+                 `limits.secret_memory`"
             );
         }
         if rule == FORGOTTEN_SESSION {
@@ -286,115 +295,4 @@ static TOKEN_PREFIXES: LazyLock<Vec<(&str, PrefixMatcher)>> = LazyLock::new(|| {
 
 fn has_digit(token: &[u8]) -> bool {
     token.iter().any(u8::is_ascii_digit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rule(text: &str) -> Option<String> {
-        let guard = Guard::new(&[]);
-        guard
-            .scan(text.as_bytes(), &Secrets::default())
-            .err()
-            .map(|rejection| rejection.rule)
-    }
-
-    #[test]
-    fn rejects_tokens_of_known_formats() {
-        let cases = [
-            (
-                "guard.openai-key",
-                format!("\"sk-proj-{}\"", "aB3_".repeat(8)),
-            ),
-            (
-                "guard.anthropic-key",
-                format!("sk-ant-api03-{}", "abcd".repeat(8)),
-            ),
-            (
-                "guard.aws-access-key",
-                format!("<Key>AKIA{}</Key>", "Q7".repeat(8)),
-            ),
-            (
-                "guard.github-token",
-                format!("token ghp_{}", "a1".repeat(18)),
-            ),
-            (
-                "guard.github-token",
-                format!("github_pat_{}", "a1_".repeat(18)),
-            ),
-            (
-                "guard.google-api-key",
-                format!("?key=AIza{}", "Sy-4_".repeat(7)),
-            ),
-            ("guard.slack-token", "xoxb-12345-abcdef".to_owned()),
-            ("guard.gitlab-token", format!("glpat-{}", "x1".repeat(10))),
-            ("guard.stripe-key", format!("sk_live_{}", "4e".repeat(12))),
-            (
-                "guard.private-key",
-                "-----BEGIN RSA PRIVATE KEY-----\\nMII".to_owned(),
-            ),
-            (
-                "guard.jwt",
-                "x=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl".to_owned(),
-            ),
-            (
-                "guard.bearer",
-                "authorization: bearer 0123456789abcdef".to_owned(),
-            ),
-        ];
-        for (id, text) in cases {
-            assert_eq!(rule(&text).as_deref(), Some(id), "{text}");
-        }
-    }
-
-    #[test]
-    fn accepts_ordinary_text() {
-        let cases = [
-            "Bearer <authorization-1>",
-            "Bearer resource_metadata=\"https://x\"",
-            "sk-fading-circle-and-cube-grid-loader",
-            "task-1234567890123456789012345",
-            "eyJ.a.b",
-            "-----BEGIN PUBLIC KEY-----",
-            "AKIA<token-1>",
-        ];
-        for text in cases {
-            assert_eq!(rule(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn disabled_rules_do_not_apply_but_known_secrets_are_rejected() {
-        let text = b"glpat-0123456789abcdefghij";
-        let secrets = Secrets::default();
-        let rejection = Guard::new(&[]).scan(text, &secrets).unwrap_err();
-        assert_eq!(
-            (rejection.rule.as_str(), rejection.offset),
-            ("guard.gitlab-token", 0)
-        );
-        let shown = rejection.to_string();
-        assert!(
-            shown.contains("`[redaction] disabled_rules = [\"guard.gitlab-token\"]`")
-                && !shown.contains("0123")
-        );
-        let guard = Guard::new(&[
-            "guard.gitlab-token".to_owned(),
-            "guard.known-secret".to_owned(),
-        ]);
-        assert_eq!(guard.scan(text, &secrets), Ok(()));
-        secrets.register_env("CI_TOKEN", text);
-        let rejection = guard
-            .scan(b"\xff glpat-0123456789abcdefghij", &secrets)
-            .unwrap_err();
-        assert_eq!(
-            (rejection.rule.as_str(), rejection.offset),
-            ("env.CI_TOKEN", 2)
-        );
-        assert!(!rejection.to_string().contains("0123"));
-        let secrets = Secrets::default();
-        secrets.register("token", b"s3cr3t-value");
-        let rejection = guard.scan(b"czNjcjN0LXZhbHVl", &secrets).unwrap_err();
-        assert_eq!(rejection.rule, "guard.known-secret");
-    }
 }

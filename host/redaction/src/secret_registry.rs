@@ -2,80 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
+use crate::pending_secrets::PendingSecrets;
 use crate::placeholder;
 use crate::secret::{Name, Secret};
-use crate::secret_anchor::Anchor;
+use crate::secret_bounds::SecretBounds;
 use crate::secret_searcher::SecretSearcher;
 use ouli_codec::identity::{FIRST_KEYED, Identity};
 
-/// Limits of the registry of one session. Secrets of the environment do not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SecretBounds {
-    /// Maximum number of secrets.
-    pub count: usize,
-    /// Maximum total size of the secrets in bytes.
-    pub bytes: usize,
-    /// Maximum size in bytes of the fingerprints of forgotten secrets.
-    pub fingerprint_bytes: usize,
-}
-
-impl Default for SecretBounds {
-    fn default() -> Self {
-        Self {
-            count: 65_536,
-            bytes: 64 << 20,
-            fingerprint_bytes: 16 << 20,
-        }
-    }
-}
-
 /// The share of the limits that is freed at once, so that forgetting costs little per secret.
 const FREED_SHARE: usize = 8;
-
-/// A longer secret is made ready to be searched for when a text may contain it: to encode it takes
-/// seconds.
-const MAX_SHORT: usize = 64 << 10;
-
-/// Secrets that a searcher does not know yet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PendingSecrets {
-    short: Vec<Arc<Secret>>,
-    /// Few: `secret_bytes_per_session` bounds them.
-    long: Vec<Arc<Secret>>,
-}
-
-impl PendingSecrets {
-    fn push(&mut self, secret: Arc<Secret>) {
-        match secret.value().len() <= MAX_SHORT {
-            true => self.short.push(secret),
-            false => self.long.push(secret),
-        }
-    }
-
-    pub(super) fn short(&self) -> &[Arc<Secret>] {
-        &self.short
-    }
-
-    /// The long ones that a text of this length may contain: no encoding is shorter than its
-    /// secret.
-    pub(super) fn long_in(&self, len: usize) -> Vec<Arc<Secret>> {
-        let long = self.long.iter();
-        let fitting = long.filter(|secret| secret.value().len() <= len);
-        fitting.cloned().collect()
-    }
-
-    fn is_empty_for(&self, len: usize) -> bool {
-        self.short.is_empty() && self.long.iter().all(|it| it.value().len() > len)
-    }
-
-    fn retain(&mut self, keep: impl Fn(&Arc<Secret>) -> bool) {
-        self.short.retain(&keep);
-        self.long.retain(&keep);
-    }
-}
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -93,6 +32,12 @@ pub(super) struct Registry {
     /// Searchable secrets that are not in `searcher` yet.
     pending: PendingSecrets,
     searcher: SecretSearcher,
+    /// How often `searcher` was replaced.
+    searcher_changes: u64,
+    /// Increases with each secret that is new or forgotten.
+    pub(super) version: Arc<AtomicU64>,
+    /// Bytes that are counted in the memory of all sessions.
+    pub(super) counted_bytes: usize,
     /// The time of the last use of a recorded secret that is forgotten.
     pub(super) forgotten_until: u64,
     /// How often secrets were forgotten.
@@ -104,6 +49,14 @@ pub(super) struct Registry {
 }
 
 impl Registry {
+    /// Its session has ended.
+    pub(super) fn clear(&mut self) {
+        *self = Self {
+            counted_bytes: self.counted_bytes,
+            ..Self::default()
+        };
+    }
+
     pub(super) fn len(&self) -> usize {
         self.secrets.len()
     }
@@ -114,6 +67,7 @@ impl Registry {
 
     /// Adds a secret; false if it has no room even if all others are forgotten.
     pub(super) fn insert(&mut self, secret: &Arc<Secret>, bounds: SecretBounds) -> bool {
+        self.version.fetch_add(1, Ordering::AcqRel);
         let bytes = secret.value().len();
         if !secret.is_pinned() {
             if self.count >= bounds.count || self.bytes.saturating_add(bytes) > bounds.bytes {
@@ -249,21 +203,35 @@ impl Registry {
         &self.searcher
     }
 
+    /// The searcher, and how often it was replaced.
+    pub(super) fn searcher_state(&self) -> (SecretSearcher, u64) {
+        (self.searcher.clone(), self.searcher_changes)
+    }
+
     pub(super) fn pending(&self) -> &PendingSecrets {
         &self.pending
     }
 
-    /// Adds pending secrets to the searcher. Those that are not pending any more are left out.
-    pub(super) fn add_to_searcher(&mut self, secrets: &[Arc<Secret>], mut anchors: Vec<Anchor>) {
-        let mut added: HashSet<_> = secrets.iter().map(Arc::as_ptr).collect();
-        let pending = self.pending.short.iter().chain(&self.pending.long);
-        let pending: HashSet<_> = pending.map(Arc::as_ptr).collect();
-        added.retain(|secret| pending.contains(secret));
-        if added.len() < secrets.len() {
-            anchors.retain(|anchor| added.contains(&Arc::as_ptr(&anchor.secret)));
+    /// These pending secrets are in `built`, which was made of the searcher after so many changes.
+    /// False if there was another one since: then nothing changes.
+    pub(super) fn replace_searcher(
+        &mut self,
+        secrets: &[Arc<Secret>],
+        built: SecretSearcher,
+        changes: u64,
+    ) -> bool {
+        if self.searcher_changes != changes {
+            return false;
         }
+        let added: HashSet<_> = secrets.iter().map(Arc::as_ptr).collect();
         self.pending.retain(|it| !added.contains(&Arc::as_ptr(it)));
-        self.searcher = self.searcher.with_anchors(anchors);
+        self.set_searcher(built);
+        true
+    }
+
+    fn set_searcher(&mut self, searcher: SecretSearcher) {
+        self.searcher = searcher;
+        self.searcher_changes += 1;
     }
 
     /// The secrets that are searched for.
@@ -272,13 +240,17 @@ impl Registry {
         all.filter(|it| it.is_searched_for() && is_searchable(it.value()))
     }
 
+    /// The secrets that may be forgotten.
+    pub(super) fn may_go(&self) -> impl Iterator<Item = &Arc<Secret>> {
+        self.secrets.values().filter(|it| !it.is_pinned())
+    }
+
     /// Forgets secrets until there is room for `bytes` and some more: those that were never
     /// recorded first, and the least recently seen first.
     fn forget_oldest(&mut self, bytes: usize, bounds: SecretBounds) {
         let max_count = bounds.count - bounds.count.div_ceil(FREED_SHARE);
         let max_bytes = (bounds.bytes - bounds.bytes / FREED_SHARE).saturating_sub(bytes);
-        let may_go = self.secrets.values().filter(|it| !it.is_pinned());
-        let mut oldest_first: Vec<_> = may_go.cloned().collect();
+        let mut oldest_first: Vec<_> = self.may_go().cloned().collect();
         oldest_first.sort_by_cached_key(|secret| (secret.is_recorded(), secret.last_seen()));
         let (mut count, mut left) = (self.count, self.bytes);
         let forgotten = oldest_first.into_iter().take_while(|secret| {
@@ -300,7 +272,8 @@ impl Registry {
         let unrecorded = all.filter(|it| !it.is_pinned() && !it.is_recorded());
         let unrecorded: Vec<_> = unrecorded.cloned().collect();
         self.forget(&unrecorded, bounds);
-        self.searcher = SecretSearcher::default();
+        self.version.fetch_add(1, Ordering::AcqRel);
+        self.set_searcher(SecretSearcher::default());
         let mut pending = PendingSecrets::default();
         self.searched().cloned().for_each(|it| pending.push(it));
         self.pending = pending;
@@ -309,7 +282,7 @@ impl Registry {
         self.owners.shrink_to_fit();
     }
 
-    fn forget(&mut self, forgotten: &[Arc<Secret>], bounds: SecretBounds) {
+    pub(super) fn forget(&mut self, forgotten: &[Arc<Secret>], bounds: SecretBounds) {
         if forgotten.is_empty() {
             return;
         }
@@ -329,8 +302,9 @@ impl Registry {
         }
         self.keep_fingerprints(forgotten, bounds);
         self.pending.retain(|secret| !secret.is_forgotten());
-        self.searcher = self.searcher.without_forgotten();
+        self.set_searcher(self.searcher.without_forgotten());
         self.evictions += 1;
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Keeps the fingerprints of recorded secrets that would be searched for.
@@ -357,9 +331,57 @@ impl Registry {
 
     /// The bytes of the secrets that may be forgotten, and of what is left of those that are.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.forgotten.as_ref().map_or(0, |it| it.bytes())
+        self.bytes + self.fingerprint_bytes()
+    }
+
+    /// An estimate of the memory of the secrets, with what they are searched by, and of the
+    /// fingerprints of those that are forgotten.
+    pub(super) fn memory(&self) -> usize {
+        self.count * SECRET_BYTES + self.bytes() + self.searcher.bytes()
+    }
+
+    /// The memory that is free once a secret is forgotten.
+    pub(super) fn freed_by(&self, secret: &Secret) -> usize {
+        let searcher = self.searcher.bytes() / self.secrets.len().max(1);
+        let fingerprints = if secret.is_recorded() {
+            FINGERPRINTS_BYTES
+        } else {
+            0
+        };
+        let bytes = SECRET_BYTES + secret.value().len() + searcher;
+        bytes.saturating_sub(fingerprints)
+    }
+
+    /// True if it knows this secret.
+    pub(super) fn holds(&self, secret: &Arc<Secret>) -> bool {
+        let known = self.secrets.get(secret.value());
+        known.is_some_and(|known| Arc::ptr_eq(known, secret))
+    }
+
+    /// The time at which one of the secrets was seen last.
+    pub(super) fn last_seen(&self) -> u64 {
+        let seen = self.may_go().map(|secret| secret.last_seen());
+        seen.max().unwrap_or(self.forgotten_until)
+    }
+
+    /// Bytes of the fingerprints of forgotten secrets.
+    pub(super) fn fingerprint_bytes(&self) -> usize {
+        self.forgotten.as_ref().map_or(0, |it| it.bytes())
+    }
+
+    /// Drops the fingerprints of forgotten secrets, which cannot be found any more.
+    pub(super) fn drop_fingerprints(&mut self) {
+        if let Some(forgotten) = self.forgotten.take() {
+            self.uncounted += forgotten.secrets();
+        }
     }
 }
+
+/// The memory of a secret beside its value: its fields, and its entries in the maps.
+const SECRET_BYTES: usize = size_of::<Secret>() + 192;
+
+/// What is left of a token that is forgotten: the fingerprints of some encodings.
+const FINGERPRINTS_BYTES: usize = 160;
 
 /// The identity of what has a placeholder.
 fn identity((class, number): &Name) -> Identity {

@@ -25,6 +25,11 @@ impl SecretSearcher {
         self.tiers.is_empty()
     }
 
+    /// The bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.bytes()).sum()
+    }
+
     /// The secrets in a text without overlaps: the one that begins first, then the longer one.
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
@@ -164,6 +169,11 @@ impl Tier {
             tier.filter[bit / 64] |= 1 << (bit % 64);
         }
         tier
+    }
+
+    fn bytes(&self) -> usize {
+        self.anchors.len() * size_of::<Anchor>()
+            + (self.words.len() + self.lens.len() + self.filter.len()) * size_of::<u64>()
     }
 
     fn bit(&self, word: u64) -> usize {

@@ -5,17 +5,16 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
-
+use crate::build_locks::BuildLocks;
 use crate::common_values::is_searchable;
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::placeholder::{self, is_class};
 use crate::placeholder_key::PlaceholderKey;
 use crate::secret::{Secret, SecretKind, SeenIn};
-use crate::secret_anchor::anchors;
+use crate::secret_bounds::SecretBounds;
+use crate::secret_memory::{SecretMemory, SharedRegistry};
 use crate::secret_part;
-use crate::secret_registry::{PendingSecrets, Registry, SecretBounds};
-use crate::secret_searcher::SecretSearcher;
+use crate::secret_registry::Registry;
 use ouli_codec::identity::Identity;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
@@ -26,39 +25,17 @@ use ouli_codec::identity::Identity;
 /// guard finds them.
 pub struct Secrets {
     id: u64,
-    registry: RwLock<Registry>,
-    /// Held while long secrets are encoded.
-    encoding: Mutex<()>,
+    pub(super) registry: SharedRegistry,
+    pub(super) building: BuildLocks,
+    /// The memory of all sessions.
+    memory: Arc<SecretMemory>,
     bounds: SecretBounds,
     /// The keys of the digests of values.
     digest_keys: [RandomState; 2],
     /// The key that the numbers of placeholders follow from, if there is one.
     key: Option<PlaceholderKey>,
-    /// Increases with each secret that is new, and with each exchange to be recorded.
-    clock: AtomicU64,
-}
-
-/// The state of a registry at one time.
-#[derive(Clone, Debug)]
-pub struct KnownSecrets {
-    searcher: SecretSearcher,
-    /// Long secrets that are not in `searcher`.
-    pending: PendingSecrets,
-    evictions: u64,
-}
-
-impl KnownSecrets {
-    /// A searcher for the secrets that a text of this length may contain.
-    fn searcher_for(&self, len: usize) -> SecretSearcher {
-        let long = self.pending.long_in(len);
-        match long.is_empty() {
-            true => self.searcher.clone(),
-            false => {
-                let anchors = long.iter().flat_map(anchors).collect();
-                self.searcher.with_anchors(anchors)
-            }
-        }
-    }
+    /// That of the registry.
+    version: Arc<AtomicU64>,
 }
 
 impl Default for Secrets {
@@ -70,15 +47,23 @@ impl Default for Secrets {
 impl Secrets {
     /// An empty registry with these limits.
     pub fn with_bounds(bounds: SecretBounds) -> Self {
+        Self::in_memory(bounds, &Arc::default())
+    }
+
+    /// An empty registry with these limits, whose secrets count in this memory.
+    pub fn in_memory(bounds: SecretBounds, memory: &Arc<SecretMemory>) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
+        let registry = memory.new_registry(bounds);
+        let version = Arc::clone(&registry.read().version);
         Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
-            registry: RwLock::default(),
-            encoding: Mutex::default(),
+            registry,
+            building: BuildLocks::default(),
+            memory: Arc::clone(memory),
             bounds,
             digest_keys: [RandomState::new(), RandomState::new()],
             key: None,
-            clock: AtomicU64::new(1),
+            version,
         }
     }
 
@@ -96,7 +81,7 @@ impl Secrets {
 
     /// Increases whenever the known secrets change.
     pub(super) fn version(&self) -> u64 {
-        self.clock.load(Ordering::Acquire)
+        self.version.load(Ordering::Acquire)
     }
 
     /// Returns the placeholder of a secret. A known secret keeps its placeholder, whatever its
@@ -150,38 +135,6 @@ impl Secrets {
         }
     }
 
-    /// A searcher for all secrets that are known so far.
-    pub fn searcher(&self) -> SecretSearcher {
-        self.searcher_for(usize::MAX)
-    }
-
-    /// A searcher for the secrets that a text of this length may contain.
-    ///
-    /// The secrets are encoded without the lock of the registry: a long one takes seconds.
-    pub fn searcher_for(&self, len: usize) -> SecretSearcher {
-        let registry = self.registry.read();
-        if let Some(searcher) = registry.complete_searcher(len) {
-            return searcher;
-        }
-        let short = registry.pending().short().to_vec();
-        drop(registry);
-        self.add_to_searcher(&short);
-        let long = || self.registry.read().pending().long_in(len);
-        if !long().is_empty() {
-            // One thread encodes them; others that need them wait.
-            let _encoding = self.encoding.lock();
-            self.add_to_searcher(&long());
-        }
-        self.registry.read().searcher().clone()
-    }
-
-    fn add_to_searcher(&self, secrets: &[Arc<Secret>]) {
-        if !secrets.is_empty() {
-            let anchors = secrets.iter().flat_map(anchors).collect();
-            self.registry.write().add_to_searcher(secrets, anchors);
-        }
-    }
-
     /// A secret with whose first part a text ends. Compares all secrets one by one.
     pub(super) fn cut_in(&self, text: &[u8]) -> Option<Arc<Secret>> {
         let searched: Vec<_> = self.registry.read().searched().cloned().collect();
@@ -207,7 +160,7 @@ impl Secrets {
 
     /// Begins an exchange that is to be recorded. Returns its time for [`Self::has_lost_since`].
     pub fn begin_exchange(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::AcqRel) + 1
+        self.memory.tick()
     }
 
     /// True if a secret was forgotten that an exchange contains which began at this time: it has
@@ -235,29 +188,9 @@ impl Secrets {
         self.registry.read().has_recorded()
     }
 
-    /// The secrets that are known now. They stay known to the guard of an exchange that is written
-    /// later.
-    pub fn known(&self) -> KnownSecrets {
-        let searcher = self.searcher_for(0);
-        let registry = self.registry.read();
-        KnownSecrets {
-            searcher,
-            pending: registry.pending().clone(),
-            evictions: registry.evictions,
-        }
-    }
-
-    /// The searcher for secrets that were known and are forgotten, for a text of this length;
-    /// `None` if nothing is.
-    pub(super) fn forgotten_of(&self, known: &KnownSecrets, len: usize) -> Option<SecretSearcher> {
-        let is_forgotten = self.registry.read().evictions != known.evictions;
-        is_forgotten.then(|| known.searcher_for(len))
-    }
-
     /// Forgets what no recording needs. The session stays usable.
     pub fn compact(&self) {
-        self.registry.write().compact(self.bounds);
-        self.clock.fetch_add(1, Ordering::AcqRel);
+        self.change(|registry| registry.compact(self.bounds));
     }
 
     /// The secret with this digest stands for the recorded one with this placeholder: it has the
@@ -308,7 +241,7 @@ impl Secrets {
 
     /// The time of the registry. It goes on with each new secret.
     pub fn now(&self) -> u64 {
-        self.version()
+        self.memory.now()
     }
 
     /// The placeholder of the secret with this digest.
@@ -324,7 +257,7 @@ impl Secrets {
 
     /// A known secret is seen again.
     pub(super) fn see(&self, secret: &Secret, place: SeenIn) {
-        secret.see(self.version(), place);
+        secret.see(self.memory.now(), place);
     }
 
     /// Registers a secret that a rule found. It is searched for elsewhere only if
@@ -359,21 +292,40 @@ impl Secrets {
         let class = if is_class(class) { class } else { "secret" };
         let digest = self.digest(value);
         let number = self.key.as_ref().map(|key| key.number(value));
+        self.change(|registry| {
+            if let Some(secret) = registry.get(value) {
+                self.see(secret, place);
+                return Arc::clone(secret);
+            }
+            let now = self.memory.tick();
+            let names = registry.name_for(class, digest, number);
+            let secret = Secret::new(Arc::clone(rule), names, (value, digest), (kind, now));
+            let secret = Arc::new(secret);
+            secret.see(now, place);
+            if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
+                registry.forgotten_until = registry.forgotten_until.max(now);
+                registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);
+            }
+            secret
+        })
+    }
+
+    /// Changes the registry, and makes room in the memory of all sessions if it grows beyond it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let mut registry = self.registry.write();
-        if let Some(secret) = registry.get(value) {
-            self.see(secret, place);
-            return Arc::clone(secret);
-        }
-        let now = self.clock.fetch_add(1, Ordering::AcqRel) + 1;
-        let names = registry.name_for(class, digest, number);
-        let secret = Secret::new(Arc::clone(rule), names, (value, digest), (kind, now));
-        let secret = Arc::new(secret);
-        secret.see(now, place);
-        if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
-            registry.forgotten_until = registry.forgotten_until.max(now);
-            registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);
-        }
-        secret
+        let result = change(&mut registry);
+        self.memory.count(&mut registry);
+        drop(registry);
+        self.memory.make_room();
+        result
+    }
+}
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        let mut registry = self.registry.write();
+        registry.clear();
+        self.memory.count(&mut registry);
     }
 }
 

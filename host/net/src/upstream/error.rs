@@ -1,5 +1,7 @@
 //! Why there is no response from an upstream, or why its body ends early.
 
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use crate::http::validation::InvalidMessage;
@@ -64,7 +66,7 @@ impl UpstreamError {
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The connection broke, or the body is malformed.
-    #[error(transparent)]
+    #[error("{}", broken(_0))]
     Broken(#[from] hyper::Error),
     /// Nothing arrived for too long.
     #[error("no data arrived for {limit:?} (limits.{key})")]
@@ -86,6 +88,27 @@ pub enum BodyError {
     /// A gRPC call ended without a status.
     #[error("the gRPC call ended without a status")]
     NoGrpcStatus,
+}
+
+/// Bytes of the trailers, and of all chunk extensions, of an HTTP/1.1 response that hyper reads.
+const CHUNK_META_BYTES: &str =
+    "16 KiB, which is the most that is read; the upstream must send less";
+
+/// What broke a body. For a bound of hyper, which names none, the bound and what to do.
+fn broken(error: &hyper::Error) -> String {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    match cause.map(io::Error::to_string).as_deref() {
+        Some("chunk trailers bytes over limit") => {
+            format!("the trailers are larger than {CHUNK_META_BYTES}")
+        }
+        Some("chunk extensions over limit") => {
+            format!("the chunk extensions are larger than {CHUNK_META_BYTES}")
+        }
+        Some("chunk trailers count overflow") => {
+            "there are too many trailers; raise limits.upstream_header_count".to_owned()
+        }
+        Some(_) | None => error.to_string(),
+    }
 }
 
 /// A phase of connecting took too long.

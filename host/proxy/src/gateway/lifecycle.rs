@@ -178,7 +178,12 @@ impl Gateway {
             watcher.end(deadline);
         }
         shared.sessions.count_unwritten();
-        state::verdict(&shared.sessions, &shared.counters, &shared.snapshot.load())
+        state::verdict(
+            &shared.sessions,
+            &shared.counters,
+            &shared.snapshot.load(),
+            Some(deadline.of_verdict()),
+        )
     }
 }
 

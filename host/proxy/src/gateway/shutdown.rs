@@ -12,6 +12,9 @@ use ouli_net::drain::Drain;
 /// second is for the report and for the end of the process, which frees its memory.
 const SAVE_TIME: Duration = Duration::from_millis(600);
 
+/// The time after that in which the texts of the verdict are searched for secrets.
+const CHECK_TIME: Duration = Duration::from_millis(150);
+
 /// How much earlier threads are left that serve clients.
 const SAVE_ALONE: Duration = Duration::from_millis(400);
 
@@ -37,6 +40,11 @@ impl Deadline {
     /// The same for threads that serve clients: a busy one leaves time to save recordings.
     pub(super) fn of_workers(self) -> Self {
         Self(self.0.checked_sub(SAVE_ALONE).unwrap_or(self.0))
+    }
+
+    /// Until when the texts of the verdict are searched for secrets.
+    pub(super) fn of_verdict(self) -> Instant {
+        self.0 + CHECK_TIME
     }
 
     /// The time that is left.

@@ -50,7 +50,7 @@ impl FileStamp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnreadableFile {
     pub(super) reason: String,
-    /// It is a regular file whose content can be read in part: it may be a plugin that was cut.
+    /// It is a regular file that says how large it is: it may be a plugin. Those of `/proc` do not.
     pub(super) may_be_plugin: bool,
 }
 
@@ -81,15 +81,21 @@ pub(super) fn plugins(
                 ),
                 ErrorKind::NotFound => continue,
                 ErrorKind::FileTooLarge => {
-                    unreadable(format!("{error} (limits.plugin_file)"), true)
+                    let reason = format!("{error} (limits.plugin_file)");
+                    unreadable(reason, has_size(&path))
                 }
                 ErrorKind::PermissionDenied => unreadable(error.to_string(), false),
-                _ => unreadable(error.to_string(), path.is_file()),
+                _ => unreadable(error.to_string(), has_size(&path)),
             },
         };
         found.insert(name, read);
     }
     found
+}
+
+fn has_size(path: &Path) -> bool {
+    let metadata = path.metadata();
+    metadata.is_ok_and(|it| it.is_file() && it.len() > 0)
 }
 
 /// `*.wasm` directly in a folder. Hidden files are temporary files of editors and copy tools.

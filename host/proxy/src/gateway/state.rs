@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -15,7 +16,7 @@ use super::plugin_status::PluginStatus;
 use super::plugin_swap::Scope;
 use super::{load, plugin_swap, snapshot_builder, tls_settings};
 use crate::handler::{SharedState, Snapshot};
-use crate::session::{Counters, Sessions, Verdict};
+use crate::session::{Counters, Sessions, Verdict, VerdictRules};
 use ouli_cassette::Writer;
 use ouli_config::Defect;
 
@@ -91,7 +92,12 @@ impl GatewayState {
 
     pub(super) fn verdict(&self) -> Verdict {
         let shared = &self.shared;
-        verdict(&shared.sessions, &shared.counters, &shared.snapshot.load())
+        verdict(
+            &shared.sessions,
+            &shared.counters,
+            &shared.snapshot.load(),
+            None,
+        )
     }
 
     /// Counts what was in progress at the end of the shutdown timeout: its client has no whole
@@ -220,8 +226,17 @@ impl GatewayState {
 }
 
 /// The verdict on all sessions, and on what belongs to none, under the rules of this snapshot.
-pub(super) fn verdict(sessions: &Sessions, gateway: &Counters, snapshot: &Snapshot) -> Verdict {
+pub(super) fn verdict(
+    sessions: &Sessions,
+    gateway: &Counters,
+    snapshot: &Snapshot,
+    checked_until: Option<Instant>,
+) -> Verdict {
     let all = sessions.all_reported();
     let sessions = all.iter().map(AsRef::as_ref);
-    Verdict::of(sessions, gateway, snapshot.verdict_rules())
+    let rules = VerdictRules {
+        checked_until,
+        ..snapshot.verdict_rules()
+    };
+    Verdict::of(sessions, gateway, rules)
 }

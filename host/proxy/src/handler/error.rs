@@ -137,7 +137,7 @@ impl From<SessionError> for ExchangeError {
         match error {
             SessionError::InvalidName(reason) => Self::Session(reason),
             SessionError::TooMany(max) => Self::TooManySessions { max },
-            SessionError::IndexMemory { .. } => Self::IndexMemory(error.to_string()),
+            SessionError::IndexMemory(_) => Self::IndexMemory(error.to_string()),
             SessionError::Cassette(reason) => Self::Cassette(reason),
         }
     }

@@ -76,6 +76,7 @@ impl Snapshot {
             guard: &self.guard,
             fail_on: &self.config.fail_on,
             expects_requests: self.config.expects_requests(),
+            checked_until: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::error::SessionError;
+use super::error::{MemoryShortage, SessionError};
 use super::exchange_memory::exchange_bytes;
 use super::session_memory::IndexReservation;
 use super::session_state::Session;
@@ -47,7 +47,16 @@ impl Session {
         let size = found.map_or(0, |stamp| in_memory(stamp.size()));
         let needed = known.map_or(size, |(_, needed)| needed);
         let memory = self.all_runs.memory.reserve(needed);
-        let mut memory = memory.map_err(ReadError::Memory)?;
+        let mut memory = memory.map_err(|error| match error {
+            SessionError::IndexMemory(shortage) => {
+                let is_unread = known.is_none();
+                ReadError::Memory(SessionError::IndexMemory(MemoryShortage {
+                    is_unread,
+                    ..shortage
+                }))
+            }
+            other => ReadError::Memory(other),
+        })?;
         let read = folder.load_stamped(self.name(), ChangePolicy::Mark);
         let Some((loaded, stamp)) = read.map_err(ReadError::Cassette)? else {
             return Ok(None);

@@ -131,6 +131,11 @@ impl Session {
         self.closed.as_ref().filter(|_| !self.is_loaded())
     }
 
+    /// True if exchanges of it are in memory.
+    pub(super) fn holds_exchanges(&self) -> bool {
+        self.closed_exchanges().is_none() && self.exchange_count() > 0
+    }
+
     /// True if the session was closed, and its cassette is not read since.
     pub(crate) fn was_closed(&self) -> bool {
         self.closed_exchanges().is_some()

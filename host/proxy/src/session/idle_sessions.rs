@@ -45,6 +45,39 @@ impl Sessions {
         is_closed
     }
 
+    /// Closes the least recently used of the sessions of endpoints that no request uses, and keeps
+    /// its place: it reads its cassette again when it is used. False if there is none.
+    pub(super) fn close_kept_idle(&self) -> bool {
+        let Some(session) = self.idle_kept() else {
+            return false;
+        };
+        let last_used = session.last_used();
+        // Without a lock, as in `close`.
+        session.compact_secrets();
+        let compact = session.to_closed();
+        let mut open = self.open.write();
+        let Some(current) = open.get_mut(session.name()) else {
+            return false;
+        };
+        let is_unused = Arc::ptr_eq(current, &session) && session.last_used() == last_used;
+        let is_closed = is_unused && session.begin_closed(&compact);
+        if is_closed {
+            *current = compact;
+        }
+        is_closed
+    }
+
+    fn idle_kept(&self) -> Option<Arc<Session>> {
+        let open = self.open.write();
+        let rules = self.rules.read();
+        let kept = rules.kept.iter().filter_map(|name| open.get(name));
+        let mut kept: Vec<_> = kept.filter(|it| it.holds_exchanges()).collect();
+        kept.sort_by_key(|session| session.last_used());
+        let mut idle = kept.into_iter();
+        idle.find(|session| !session.has_unwritten() && rules.indexes.remove_unused(session))
+            .map(Arc::clone)
+    }
+
     /// Takes the names of the forgotten sessions. Their cassettes can be released.
     pub(crate) fn take_forgotten(&self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.forgotten.lock())

@@ -9,15 +9,16 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 
 use super::closed_sessions::{ClosedSessions, Unwritten};
-use super::error::SessionError;
+use super::error::{MemoryShortage, SessionError};
 use super::indexes::Indexes;
 use super::memory_budget::MemoryBudget;
 use super::session_memory::SessionMemory;
 use super::session_state::Session;
+use super::verdict::NOT_WRITTEN_AT_STOP;
 use ouli_cassette::{CassetteDir, SessionName, WriteError};
 use ouli_config::{Config, Defect, Limits};
 use ouli_message::error_chain::error_chain;
-use ouli_redaction::{PlaceholderKey, SecretBounds, Secrets};
+use ouli_redaction::{PlaceholderKey, SecretBounds, SecretMemory, Secrets};
 
 /// The share of `limits.sessions` that is closed at once, so that closing costs little per session.
 pub(super) const CLOSED_SHARE: usize = 16;
@@ -32,6 +33,7 @@ pub(super) const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
 pub struct Sessions {
     folder: Arc<CassetteDir>,
     secret_bounds: SecretBounds,
+    secret_memory: Arc<SecretMemory>,
     /// Secrets that every session knows from the start: name of the rule and value.
     named_secrets: Vec<(String, String)>,
     /// The key that the placeholders follow from, if there is one.
@@ -90,11 +92,14 @@ impl Sessions {
             bytes: limits.secret_bytes_per_session,
             fingerprint_bytes: limits.secret_fingerprint_bytes_per_session,
         };
-        let secrets = session_secrets(secret_bounds, &named_secrets);
+        let secret_memory = Arc::new(SecretMemory::new(limits.secret_memory));
+        let secrets = Secrets::in_memory(secret_bounds, &secret_memory);
+        register_named(&secrets, &named_secrets);
         let memory = Arc::new(SessionMemory::new(limits));
         Self {
             folder,
             secret_bounds,
+            secret_memory,
             named_secrets,
             placeholder_key: None,
             started: Instant::now(),
@@ -114,6 +119,7 @@ impl Sessions {
     /// removed. Sessions above a lower limit stay until they are idle.
     pub fn publish(&self, config: &Config, indexes: &Arc<Indexes>) {
         self.memory.set_limits(&config.limits);
+        self.secret_memory.set_limit(config.limits.secret_memory);
         let names = config.endpoints.iter().map(|it| it.session.as_str());
         let names = names.filter_map(|name| SessionName::parse(name).ok());
         let next = Rules {
@@ -212,8 +218,9 @@ impl Sessions {
         }
         let trace = closed.trace(&name);
         drop(closed);
-        let secrets = session_secrets(self.secret_bounds, &self.named_secrets);
+        let secrets = Secrets::in_memory(self.secret_bounds, &self.secret_memory);
         let secrets = secrets.with_key(self.placeholder_key.clone());
+        register_named(&secrets, &self.named_secrets);
         let memory = Arc::clone(&self.memory);
         Arc::new(match trace {
             Some(trace) => Session::again(name, secrets, memory, trace),
@@ -258,15 +265,28 @@ impl Sessions {
     }
 
     /// Reads the session's cassette unless that was done before. Idle sessions are closed if their
-    /// memory is needed. Blocks on the disk.
+    /// memory is needed, those of endpoints last. Blocks on the disk.
     pub fn load(&self, session: &Session, strict: bool) -> Result<(), SessionError> {
         loop {
             let loaded = session.load_from(&self.folder, strict);
-            let is_too_large = matches!(loaded, Err(SessionError::IndexMemory { .. }));
-            if !is_too_large || !self.close_some_idle() {
+            let Err(SessionError::IndexMemory(shortage)) = loaded else {
                 return loaded;
+            };
+            if !self.close_some_idle() && !self.close_kept_idle() {
+                let sessions = self.count_loaded(session);
+                return Err(SessionError::IndexMemory(MemoryShortage {
+                    sessions,
+                    ..shortage
+                }));
             }
         }
+    }
+
+    /// The number of open sessions that hold exchanges, without this one.
+    fn count_loaded(&self, except: &Session) -> usize {
+        let open = self.open.read();
+        let others = open.values().filter(|it| it.name() != except.name());
+        others.filter(|it| it.holds_exchanges()).count()
     }
 
     /// Counts exchanges that were acknowledged and then not synced to the disk, or removed by
@@ -298,9 +318,8 @@ impl Sessions {
         for session in self.all_reported() {
             let count = session.unwritten_count();
             if count > 0 {
-                let reason = "not written when the gateway stopped";
                 let counters = session.counters();
-                counters.count_defects(Defect::NotWritten, reason, count);
+                counters.count_defects(Defect::NotWritten, NOT_WRITTEN_AT_STOP, count);
             }
         }
     }
@@ -346,10 +365,8 @@ fn sorted(mut sessions: Vec<Arc<Session>>) -> Vec<Arc<Session>> {
     sessions
 }
 
-fn session_secrets(bounds: SecretBounds, named: &[(String, String)]) -> Secrets {
-    let secrets = Secrets::with_bounds(bounds);
+fn register_named(secrets: &Secrets, named: &[(String, String)]) {
     for (name, value) in named {
         secrets.register_env(name, value.as_bytes());
     }
-    secrets
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use super::error::SessionError;
+use super::error::{MemoryShortage, SessionError};
 use super::memory_budget::{MemoryBudget, MemoryReservation};
 use ouli_config::Limits;
 
@@ -129,11 +129,13 @@ impl IndexReservation {
                 self.bytes = bytes;
                 Ok(())
             }
-            Err(used) => Err(SessionError::IndexMemory {
+            Err(used) => Err(SessionError::IndexMemory(MemoryShortage {
                 needed: bytes,
-                free: limit.saturating_sub(used - self.bytes),
+                is_unread: false,
+                held: used - self.bytes,
+                sessions: 0,
                 limit,
-            }),
+            })),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! How often the exchanges of a session were replayed in one run. The exchanges themselves belong to
-//! all runs, so that the next one begins without a copy of them.
+//! How often the exchanges of a session were replayed in one run. The exchanges themselves belong
+//! to all runs, so that the next one begins without a copy of them.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,7 @@
 //! The verdict on the sessions: the summary at shutdown, and the JSON of `--report`.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde::Serialize;
 
@@ -8,7 +9,7 @@ use super::counters::{Counters, ReasonCounts, WITHHELD};
 use super::session_state::Session;
 use super::verdict_failure::{DefectCounts, Failure};
 use ouli_config::{Defect, FailOn};
-use ouli_redaction::{Guard, Secrets};
+use ouli_redaction::{Guard, Secrets, SecretsSnapshot};
 
 /// The report on one session.
 #[derive(Clone, Debug, Serialize)]
@@ -83,6 +84,8 @@ pub struct VerdictRules<'a> {
     pub fail_on: &'a FailOn,
     /// An endpoint records or replays, so it is a defect if there is no request.
     pub expects_requests: bool,
+    /// What is not searched for secrets until then is withheld.
+    pub checked_until: Option<Instant>,
 }
 
 impl Verdict {
@@ -101,8 +104,10 @@ impl Verdict {
             .map(|session| SessionReport::new(session, scope, rules))
             .collect();
         let mut defects = named(gateway.reasons().defects);
-        let known = Secrets::default();
-        withhold_counts(&mut defects, &|text| is_secret(rules.guard, &known, text));
+        let known = Secrets::default().snapshot(0);
+        withhold_counts(&mut defects, &|text| {
+            withheld(rules.guard, Some(&known), text)
+        });
         let counted = rules.fail_on.defects();
         let mut failures: Vec<_> = counted
             .flat_map(|defect| Failure::of_counts(&defects, defect))
@@ -186,7 +191,12 @@ impl SessionReport {
             edited: session.edited(),
             idle: session.exchange_count() == 0 && is_empty,
         };
-        report.withhold_secrets(|text| is_secret(rules.guard, session.secrets(), text));
+        let (secrets, longest) = (session.secrets(), report.longest_text());
+        let known = match rules.checked_until {
+            Some(deadline) => secrets.snapshot_until(longest, deadline),
+            None => Some(secrets.snapshot(longest)),
+        };
+        report.withhold_secrets(|text| withheld(rules.guard, known.as_ref(), text));
         let failing = rules.fail_on.defects();
         report.failures = failing.flat_map(|it| report.failures_of(it)).collect();
         let run_without_requests = is_empty && scope == Scope::Run && rules.expects_requests;
@@ -232,41 +242,66 @@ impl SessionReport {
         parts.into_iter().chain(bodies).collect()
     }
 
+    /// The length of the longest text that may contain a secret.
+    fn longest_text(&self) -> usize {
+        let lines = self.unused.iter().chain(&self.damage);
+        let reasons = self.defects.values().flat_map(BTreeMap::keys);
+        let all = lines.chain(self.skipped.keys()).chain(reasons);
+        all.map(String::len).max().unwrap_or(0)
+    }
+
     /// Replaces texts that contain a secret. Reasons come from plugins and targets from clients.
-    fn withhold_secrets(&mut self, is_secret: impl Fn(&str) -> bool) {
+    fn withhold_secrets(&mut self, withheld: impl Fn(&str) -> Option<&'static str>) {
         let lists = [&mut self.unused, &mut self.damage];
         for line in lists.into_iter().flatten() {
-            if is_secret(line) {
-                WITHHELD.clone_into(line);
+            if let Some(instead) = withheld(line) {
+                instead.clone_into(line);
             }
         }
-        withhold_reasons(&mut self.skipped, &is_secret);
-        withhold_counts(&mut self.defects, &is_secret);
+        withhold_reasons(&mut self.skipped, &withheld);
+        withhold_counts(&mut self.defects, &withheld);
     }
 }
 
 /// What became of a request that counts as repeated.
 pub(super) const REPEATED: &str = "the last recorded response again, see on_exhausted";
 
-fn is_secret(guard: &Guard, known: &Secrets, text: &str) -> bool {
-    !Guard::is_builtin(text) && guard.scan(text.as_bytes(), known).is_err()
-}
-
-fn withhold_counts(counts: &mut DefectCounts, is_secret: &impl Fn(&str) -> bool) {
-    for reasons in counts.values_mut() {
-        withhold_reasons(reasons, is_secret);
+/// What stands in the place of a text that contains a secret, or that there was no time to search
+/// for secrets.
+fn withheld(guard: &Guard, known: Option<&SecretsSnapshot>, text: &str) -> Option<&'static str> {
+    if Guard::is_builtin(text) || text == NOT_WRITTEN_AT_STOP {
+        return None;
+    }
+    match known.map(|known| guard.scan_for(text.as_bytes(), known)) {
+        Some(Ok(())) => None,
+        Some(Err(_)) => Some(WITHHELD),
+        None => Some(NOT_CHECKED),
     }
 }
 
-fn withhold_reasons(reasons: &mut BTreeMap<String, u64>, is_secret: &impl Fn(&str) -> bool) {
+/// Stands for a text that may contain a secret.
+const NOT_CHECKED: &str = "(withheld: the stop left no time to search it for secrets)";
+
+/// The reason of exchanges that the recorder or the writer still had at the end of the stop.
+pub(super) const NOT_WRITTEN_AT_STOP: &str = "not written when the gateway stopped";
+
+fn withhold_counts(counts: &mut DefectCounts, withheld: &impl Fn(&str) -> Option<&'static str>) {
+    for reasons in counts.values_mut() {
+        withhold_reasons(reasons, withheld);
+    }
+}
+
+fn withhold_reasons(
+    reasons: &mut BTreeMap<String, u64>,
+    withheld: &impl Fn(&str) -> Option<&'static str>,
+) {
     let secret: Vec<_> = reasons
         .keys()
-        .filter(|reason| is_secret(reason))
-        .cloned()
+        .filter_map(|reason| Some((reason.clone(), withheld(reason)?)))
         .collect();
-    for reason in secret {
+    for (reason, instead) in secret {
         let count = reasons.remove(&reason).unwrap_or_default();
-        *reasons.entry(WITHHELD.to_owned()).or_default() += count;
+        *reasons.entry(instead.to_owned()).or_default() += count;
     }
 }
 

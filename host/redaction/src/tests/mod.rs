@@ -3,8 +3,10 @@
 mod bodies;
 mod edits;
 mod forgetting;
+mod guard;
 mod headers;
 mod keys;
+mod memory;
 mod messages;
 mod random;
 mod registry;
