@@ -44,7 +44,7 @@ impl Index {
                 sent.placeholder.clone(),
                 sent.placeholder.replace('<', "%3C").replace('>', "%3E"),
             ];
-            let finders = texts.each_ref().map(|text| Finder::new(text));
+            let finders = texts.each_ref().map(Finder::new);
             let is_in = |bytes: &[u8]| finders.iter().any(|one| one.find(bytes).is_some());
             let found = entries.iter().find(|it| self.any_received(it, &is_in))?;
             Some(ReplayedSecret {

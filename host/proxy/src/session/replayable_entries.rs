@@ -57,15 +57,11 @@ impl ReplayableEntries {
     }
 
     /// Those that this run can replay.
-    pub(super) fn of_run<T>(
-        &self,
-        run: u64,
-        mut take: impl FnMut(&Arc<Entry>) -> Option<T>,
-    ) -> Vec<T> {
+    pub(super) fn of_run<T>(&self, run: u64, take: impl FnMut(&Arc<Entry>) -> Option<T>) -> Vec<T> {
         let replayable = self.0.read();
         let entries = replayable.entries.iter();
         let entries = entries.filter(|it| it.recorded_in() < run);
-        entries.filter_map(|it| take(it)).collect()
+        entries.filter_map(take).collect()
     }
 
     /// The number of those that this run can replay.
