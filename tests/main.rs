@@ -58,6 +58,8 @@ mod logins;
 mod logs;
 /// Snapshots of messages for users.
 mod messages;
+/// Values that clients make up.
+mod minted;
 /// Miss reports: the differences and the settings that ignore them.
 mod miss;
 /// The modes record, replay, auto and passthrough.

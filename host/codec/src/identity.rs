@@ -19,6 +19,8 @@ pub enum Identity {
     Secret(u128),
     /// A placeholder with its class and number: of a recorded message, or sent by a client.
     Placeholder(Arc<str>, u64),
+    /// A value that a client made up. It is no secret.
+    Minted(Arc<str>),
 }
 
 /// The first number of a placeholder that follows from the secret and a key of the user. Numbers
@@ -32,6 +34,8 @@ impl Identity {
             Self::Secret(digest) => (Some(*digest), "", 0),
             Self::Placeholder(_, number) if *number >= FIRST_KEYED => (None, "", *number),
             Self::Placeholder(class, number) => (None, class, *number),
+            // No placeholder has this number.
+            Self::Minted(value) => (None, value, u64::MAX),
         }
     }
 }

@@ -12,7 +12,9 @@ pub mod grpc;
 pub mod identity;
 pub mod json;
 pub mod message_view;
+pub mod minted;
 pub mod multipart;
+pub mod randomness;
 pub mod truncated;
 pub mod websocket;
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::identity::Content;
 use crate::json::Document;
+use crate::minted::MintedValues;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
 
@@ -68,6 +69,10 @@ pub trait MessageView: Send + Sync {
     /// True if its head holds a secret that was found only after the head was read.
     fn has_secret_in_head(&self) -> bool {
         false
+    }
+    /// The values that the clients of its session made up, as far as they are known.
+    fn minted_values(&self) -> Option<&MintedValues> {
+        None
     }
     /// What belongs in the hole with this index, if the message has holes.
     fn hole(&self, _index: usize) -> Option<Content> {

@@ -20,6 +20,8 @@ pub(super) fn matcher(section: Section<'_>) -> Map<String, Json> {
     settings.list("ignore_body", pointer);
     settings.list("headers", header_or_all);
     settings.list("ignore_headers", header_with_end);
+    settings.list("minted", minted_place);
+    settings.list("disabled_rules", minted_rule);
     settings.finish()
 }
 
@@ -178,6 +180,49 @@ fn check_star_at_end(name: &str) -> Result<(), ValueError> {
     let problem = ValueError::new(format!("in {name:?}, `*` does not stand at the end"));
     let (first, _) = name.split_once('*').unwrap_or((name, ""));
     Err(problem.with_hint(format!("write \"{first}*\", or each name in full")))
+}
+
+/// The place of values that clients make up.
+fn minted_place(node: &Node) -> Parsed {
+    let place = text(node)?;
+    if place.starts_with('/') {
+        return nonempty_pointer(node);
+    }
+    let problem = |message: String| {
+        ValueError::new(message).with_hint(
+            "write a JSON pointer as \"/id\", \"query.NAME\", \"header.NAME\", or the whole path \
+         with `*` for the segment that is the value, as \"path./jobs/*\"",
+        )
+    };
+    let no_place = || problem(format!("{place:?} names no place of values"));
+    let (kind, name) = place.split_once('.').ok_or_else(no_place)?;
+    let is_valid = match kind {
+        "query" => !name.is_empty(),
+        "header" => !name.is_empty() && name.bytes().all(|b| is_token_byte(b) && b != b'*'),
+        "path" => {
+            let mut segments = name.split('/').skip(1);
+            let is_whole = |segment: &str| segment == "*" || !segment.contains('*');
+            name.starts_with('/')
+                && segments.clone().all(is_whole)
+                && segments.any(|segment| segment == "*")
+        }
+        _ => false,
+    };
+    match is_valid {
+        true => Ok(Json::from(place)),
+        false => Err(no_place()),
+    }
+}
+
+/// The id of a rule for values that clients make up.
+fn minted_rule(node: &Node) -> Parsed {
+    const RULES: [&str; 3] = ["minted.json-rpc", "minted.oauth", "minted.request-ids"];
+    let id = text(node)?;
+    if RULES.contains(&&*id) {
+        return Ok(Json::from(id));
+    }
+    let problem = ValueError::new(format!("{id:?} is no rule of the matcher"));
+    Err(problem.with_hint(format!("the rules are {}", RULES.join(", "))))
 }
 
 /// The name of a header, or `*` for all.

@@ -56,7 +56,7 @@ pub(crate) fn keyed(
 /// The parts of a key that apply to a message of a conversation.
 pub(crate) fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyPart> {
     let parts = declared.iter().chain(added).filter(|part| match part {
-        KeyPart::Body { .. } | KeyPart::Custom { .. } => true,
+        KeyPart::Body { .. } | KeyPart::Custom { .. } | KeyPart::Minted(_) => true,
         KeyPart::Endpoint
         | KeyPart::Method
         | KeyPart::Authority

@@ -12,7 +12,7 @@ use crate::run::guest_call::GuestCall;
 use crate::{Plugin, PluginError, PluginFailure};
 use ouli_codec::MessageView;
 use ouli_codec::grpc::Schema;
-use ouli_matching::key::{self, DescribedPart, KeyPart, KeyedMessage, Variant};
+use ouli_matching::key::{self, DescribedPart, KeyPart, KeyedMessage, MintedRules, Variant};
 use ouli_message::{Exchange, Fields, Request};
 use ouli_redaction::{
     ConversationMessage, CutSecret, Guard, RedactedExchange, RedactionPipeline, RequestView,
@@ -158,6 +158,18 @@ impl Plugins {
             (request_key(request, matcher, declared, added), variant)
         })?;
         Ok(found.into_key_with())
+    }
+
+    /// The rules for values that clients make up, of the built-in matcher.
+    pub fn minted_rules(&self) -> Option<&MintedRules> {
+        let matchers = self.all.iter().filter(|plugin| plugin.is_builtin());
+        let mut matchers = matchers.filter_map(|plugin| plugin.declarations.matcher.as_ref());
+        matchers.find_map(|matcher| {
+            matcher.items.iter().find_map(|part| match part {
+                KeyPart::Minted(rules) => Some(rules),
+                _ => None,
+            })
+        })
     }
 
     /// The parts of a request's key with their values.

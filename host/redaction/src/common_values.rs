@@ -1,7 +1,7 @@
 //! Values that are too short or too common to search for.
 
 use crate::placeholder;
-use crate::randomness::is_common_word;
+use ouli_codec::randomness::is_common_word;
 
 /// True if a secret with this value is searched for outside of its own place.
 pub fn is_rare(value: &[u8]) -> bool {

@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use crate::identities::Identities;
 use crate::placeholder;
-use crate::randomness::is_common_word;
 use crate::rule::Rule;
 use crate::rules::Rules;
 use crate::secret::{Secret, SeenIn};
 use crate::secrets::Secrets;
+use ouli_codec::randomness::is_common_word;
 use ouli_message::{Content, Request, Response};
 
 /// The purpose of a redacted message.

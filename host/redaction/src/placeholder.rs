@@ -107,7 +107,7 @@ pub(super) fn rewrite(
 }
 
 /// True if the whole text is one placeholder, numbered or not.
-pub(super) fn is_placeholder(text: &[u8]) -> bool {
+pub fn is_placeholder(text: &[u8]) -> bool {
     parse_whole(text).is_some()
 }
 

@@ -11,6 +11,7 @@ use crate::secrets::Secrets;
 use ouli_codec::MessageView;
 use ouli_codec::identity::{Content as HoleContent, has_hole};
 use ouli_codec::json::Document;
+use ouli_codec::minted::MintedValues;
 use ouli_message::{Content, Fields, Request};
 
 /// What a redacted request is made of.
@@ -211,6 +212,10 @@ impl MessageView for RedactedRequest {
         let mut fields = self.fields.get().into_iter().flat_map(Fields::iter);
         path || query.any(|(name, value)| holds(name.as_bytes()) || holds(value.as_bytes()))
             || fields.any(|(_, value)| holds(value.as_bytes()))
+    }
+
+    fn minted_values(&self) -> Option<&MintedValues> {
+        Some(self.source.secrets.minted())
     }
 
     fn hole(&self, index: usize) -> Option<HoleContent> {

@@ -12,6 +12,7 @@ use crate::rules::Rules;
 use crate::secrets::Secrets;
 use ouli_codec::MessageView;
 use ouli_codec::json::Document;
+use ouli_codec::minted::MintedValues;
 use ouli_message::{Content, Fields, Request};
 
 /// A redacted request for a matcher. Placeholders name the class only, so the view of a live
@@ -176,6 +177,10 @@ impl MessageView for RequestView {
 
     fn with_holes(&self) -> Option<&dyn MessageView> {
         Some(&self.with_holes)
+    }
+
+    fn minted_values(&self) -> Option<&MintedValues> {
+        self.with_holes.minted_values()
     }
 
     fn has_secret_in_head(&self) -> bool {

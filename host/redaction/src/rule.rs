@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::placeholder;
-use crate::randomness::looks_random;
+use ouli_codec::randomness::looks_random;
 
 /// The id and the class of a compiled rule.
 #[derive(Clone, Debug, PartialEq, Eq)]

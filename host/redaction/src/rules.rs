@@ -10,9 +10,9 @@ use crate::guard::Guard;
 use crate::name_matcher::NameMap;
 use crate::pattern::{self, Patterns};
 use crate::placeholder::is_class;
-use crate::randomness::is_sometimes_secret;
 use crate::rule::Rule;
 use ouli_codec::json::{Pointer, PointerError};
+use ouli_codec::randomness::is_sometimes_secret;
 
 /// An invalid rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -16,6 +16,7 @@ use crate::secret_memory::{SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
 use ouli_codec::identity::Identity;
+use ouli_codec::minted::MintedValues;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
 ///
@@ -36,6 +37,8 @@ pub struct Secrets {
     key: Option<PlaceholderKey>,
     /// That of the registry.
     version: Arc<AtomicU64>,
+    /// What clients made up. It is no secret, but has an identity too.
+    minted: MintedValues,
 }
 
 impl Default for Secrets {
@@ -64,7 +67,13 @@ impl Secrets {
             digest_keys: [RandomState::new(), RandomState::new()],
             key: None,
             version,
+            minted: MintedValues::with_limit(bounds.count),
         }
+    }
+
+    /// The values that clients of the session made up, at most as many as secrets.
+    pub fn minted(&self) -> &MintedValues {
+        &self.minted
     }
 
     /// The same with a key that the numbers of placeholders follow from.

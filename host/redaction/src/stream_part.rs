@@ -9,6 +9,7 @@ use crate::identities::Identities;
 use ouli_codec::MessageView;
 use ouli_codec::identity::Content;
 use ouli_codec::json::Document;
+use ouli_codec::minted::MintedValues;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
 
@@ -101,6 +102,10 @@ impl MessageView for StreamPart {
 
     fn side(&self) -> Side {
         self.side
+    }
+
+    fn minted_values(&self) -> Option<&MintedValues> {
+        self.parent.minted_values()
     }
 
     fn endpoint(&self) -> &str {

@@ -16,6 +16,11 @@ pub(crate) struct Settings {
     ignore_body: Vec<String>,
     headers: Vec<String>,
     ignore_headers: Vec<String>,
+    /// The places of values that clients make up. The host reads them: the contract has no part
+    /// for them.
+    minted: Vec<String>,
+    /// The default rules for such places that do not apply. The host reads them.
+    disabled_rules: Vec<String>,
 }
 
 /// In `headers`: all headers except the ignored ones.
@@ -30,6 +35,8 @@ impl Default for Settings {
             ignore_body: Vec::new(),
             headers: Vec::new(),
             ignore_headers: Vec::new(),
+            minted: Vec::new(),
+            disabled_rules: Vec::new(),
         }
     }
 }
@@ -47,6 +54,17 @@ impl Settings {
             return Err(format!(
                 "setting `headers`: `{name}` is not a header name; write the full name, or `*` for \
                  all headers except the ignored ones"
+            ));
+        }
+        if let Some(place) = self.minted.iter().find(|text| !is_minted_place(text)) {
+            return Err(format!(
+                "setting `minted`: `{place}` is no place; write a JSON pointer as `/id`, \
+                 `query.NAME`, `header.NAME` or `path./jobs/*`"
+            ));
+        }
+        if let Some(id) = self.disabled_rules.iter().find(|id| !id.starts_with("minted.")) {
+            return Err(format!(
+                "setting `disabled_rules`: the matcher has no rule `{id}`"
             ));
         }
         Ok(())
@@ -115,6 +133,11 @@ impl Settings {
             .chain(own.iter().map(String::as_str))
             .collect()
     }
+}
+
+fn is_minted_place(text: &str) -> bool {
+    let starts = ["query.", "header.", "path./"];
+    text.starts_with('/') || starts.iter().any(|start| text.starts_with(start))
 }
 
 /// RFC 6901, section 3.
@@ -202,6 +225,14 @@ mod tests {
             (
                 r#"{"headers": ["x-*"]}"#,
                 "`headers`: `x-*` is not a header name",
+            ),
+            (
+                r#"{"minted": ["id"]}"#,
+                "`minted`: `id` is no place; write a JSON pointer as `/id`",
+            ),
+            (
+                r#"{"disabled_rules": ["json"]}"#,
+                "`disabled_rules`: the matcher has no rule `json`",
             ),
             (
                 r#"{"headers": "accept"}"#,

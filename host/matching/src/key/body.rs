@@ -1,6 +1,8 @@
 //! Compares bodies by content type: JSON by value, forms by field, multipart by part, others by
 //! their bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::digest::{OrderedDigest, Sketch, Tag, leaf, pair};
@@ -8,6 +10,8 @@ use super::exclusions::Exclusions;
 use super::holes::{Holes, child};
 use super::json::JsonDigester;
 use super::lines;
+use super::minted::for_each_value;
+use super::minted_rules::{BodyKind, Spots};
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::chunks::chunk_kind;
 use ouli_codec::json::{Document, Pointer};
@@ -65,7 +69,8 @@ pub(super) fn digest_body(
     exclusions: &[Pointer],
     holes: &mut Holes<'_>,
 ) -> ValueDigest {
-    let exclusions = Exclusions::new(exclusions);
+    let minted = Arc::clone(&holes.minted);
+    let exclusions = Exclusions::with_spots(exclusions, &minted.spots);
     let root = holes.root();
     match Body::of(message, &exclusions) {
         Body::Empty => ValueDigest::without_sketch(leaf(Tag::Empty, &[])),
@@ -80,12 +85,84 @@ pub(super) fn digest_body(
         Body::Lines(body) => {
             lines::digest(body, &exclusions, holes).unwrap_or_else(|| raw_digest(body, holes))
         }
-        Body::Form(fields) => digest_pairs(Tag::Form, &kept_fields(&fields, &exclusions), holes),
+        Body::Form(fields) => {
+            let is_minted = |name: &str| exclusions.member(name).is_some_and(|it| it.is_minted());
+            let fields = kept_fields(&fields, &exclusions);
+            digest_pairs(Tag::Form, &fields, &is_minted, holes)
+        }
         Body::Multipart(parts) => {
             let nesting = (MAX_NESTED, root);
             multipart_digest(&parts, &exclusions, message.body(), nesting, holes)
         }
         Body::Raw(bytes) => raw_digest(bytes, holes),
+    }
+}
+
+/// The kind of the body of a message, as far as the places in it depend on it. A body is parsed
+/// only if it is compared in this way.
+pub(super) fn body_kind(message: &dyn MessageView, has_body: bool) -> BodyKind<'_> {
+    let body = message.body();
+    if !has_body || body.is_empty() || message.is_summarized() {
+        return BodyKind::Other;
+    }
+    let content_type = message.fields().get_str("content-type").unwrap_or("");
+    match ContentType::of(content_type) {
+        ContentType::Json => message.json().map_or(BodyKind::Other, BodyKind::Json),
+        ContentType::Unspecified => {
+            let json = message.json().filter(|json| is_container(json));
+            json.map_or(BodyKind::Other, BodyKind::Json)
+        }
+        ContentType::Form => {
+            let text = std::str::from_utf8(body).unwrap_or_default();
+            match text.contains("response_type=") && text.contains("client_id=") {
+                true => BodyKind::AuthorizationForm,
+                false => BodyKind::Other,
+            }
+        }
+        ContentType::Lines | ContentType::Multipart | ContentType::Other => BodyKind::Other,
+    }
+}
+
+/// Calls `take` with the texts in the places of a body that are followed elsewhere.
+pub(super) fn for_each_text(
+    message: &dyn MessageView,
+    spots: &Spots<'_>,
+    mut take: impl FnMut(&str),
+) {
+    let exclusions = Exclusions::with_spots(&[], spots);
+    match Body::of(message, &exclusions) {
+        Body::Json(json) => for_each_value(json.root(), &exclusions, &mut take),
+        Body::Lines(body) => {
+            for (index, line) in lines::documents(body).enumerate() {
+                let places = line.zip(exclusions.element(index));
+                if let Some((line, places)) = places {
+                    for_each_value(line.root(), &places, &mut take);
+                }
+            }
+        }
+        Body::Form(fields) => {
+            for field in &fields {
+                if exclusions
+                    .member(&field.name)
+                    .is_some_and(|it| it.is_minted())
+                {
+                    take(&field.value);
+                }
+            }
+        }
+        Body::Multipart(parts) => {
+            for part in &parts {
+                let name = part.name.as_deref().unwrap_or("");
+                let content = message.body().slice(part.body.clone());
+                let is_minted = exclusions.member(name).is_some_and(|it| it.is_minted());
+                if let Ok(text) = std::str::from_utf8(&content)
+                    && is_minted
+                {
+                    take(text);
+                }
+            }
+        }
+        Body::Empty | Body::Raw(_) => {}
     }
 }
 
@@ -179,7 +256,10 @@ fn multipart_digest(
                 let nesting = (nested - 1, place);
                 multipart_digest(&parts, &exclusions, &body, nesting, holes).digest
             }
-            PartContent::Raw(bytes) => holes.leaf(Tag::Raw, &bytes, place),
+            PartContent::Raw(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(text) if exclusions.is_minted() => holes.spot(text, place),
+                Ok(_) | Err(_) => holes.leaf(Tag::Raw, &bytes, place),
+            },
         });
         let body_part = body_part.finish();
         list.push(body_part);

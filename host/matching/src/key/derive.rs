@@ -1,10 +1,14 @@
 //! The key of a request: the digests of its parts.
 
+use std::sync::Arc;
+
 use super::digest::{OrderedDigest, Tag, leaf};
 use super::holes::{Holes, IdentityUse};
+use super::minted::Minted;
 use super::part::KeyPart;
 use super::value;
 use ouli_codec::MessageView;
+use ouli_codec::identity::Identity;
 
 /// The key of a request: the digests of all its parts. Requests with equal keys match if their
 /// identities do.
@@ -35,6 +39,16 @@ impl Key {
         &self.parts
     }
 
+    /// The values in the request that its client made up.
+    pub fn minted(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.identities
+            .iter()
+            .filter_map(|found| match &found.identity {
+                Identity::Minted(value) => Some(value),
+                Identity::Secret(_) | Identity::Placeholder(..) => None,
+            })
+    }
+
     /// The identities in the request, in the order of their places.
     pub fn identities(&self) -> &[IdentityUse] {
         &self.identities
@@ -63,7 +77,7 @@ impl PartDigest {
 /// not have adds nothing, so that many can be declared.
 pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
     let message = message.with_holes().unwrap_or(message);
-    let mut holes = Holes::new(message);
+    let mut holes = Holes::new(message, Minted::of(parts, message));
     let mut digest = OrderedDigest::new(Tag::Key);
     let mut digests = Vec::with_capacity(parts.len());
     for part in parts.iter().filter(|part| !is_absent(part, message)) {
@@ -83,6 +97,7 @@ pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
         }
         holes.end_part(before, || part.name());
     }
+    value::collect_minted_headers(message, &mut holes);
     Key {
         hash: digest.finish(),
         parts: digests.into(),
@@ -94,7 +109,7 @@ fn is_absent(part: &KeyPart, message: &dyn MessageView) -> bool {
     let is_sent = |name: &str| message.fields().get_all(name).next().is_some();
     match part {
         KeyPart::Header(name) => !is_sent(name),
-        KeyPart::Vary { .. } => true,
+        KeyPart::Vary { .. } | KeyPart::Minted(_) => true,
         _ => false,
     }
 }

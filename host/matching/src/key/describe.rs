@@ -7,6 +7,7 @@ use super::body::{Body, MAX_NESTED, PartContent, kept_fields, part_type};
 use super::exclusions::Exclusions;
 use super::json::Json;
 use super::lines;
+use super::minted::{Minted, SHOWN};
 use super::part::KeyPart;
 use super::path::normalized;
 use super::value;
@@ -56,43 +57,73 @@ pub struct BodyPart {
 
 /// Describes these parts of a request, in their order. What chooses among equal keys is none.
 pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPart> {
+    let minted = Minted::of(parts, message);
     let describe = |part: &KeyPart| DescribedPart {
         name: part.name(),
-        value: describe_part(part, message),
+        value: describe_part(part, message, &minted),
     };
-    let described = parts
-        .iter()
-        .filter(|part| !matches!(part, KeyPart::Cookies | KeyPart::Vary { .. }));
+    let is_chosen_by = |part: &&KeyPart| {
+        matches!(
+            part,
+            KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_)
+        )
+    };
+    let described = parts.iter().filter(|part| !is_chosen_by(part));
     described.map(describe).collect()
 }
 
-fn describe_part(part: &KeyPart, message: &dyn MessageView) -> Value {
+fn describe_part(part: &KeyPart, message: &dyn MessageView, minted: &Minted<'_>) -> Value {
     match part {
         KeyPart::Endpoint => Value::Text(message.endpoint().to_owned()),
         KeyPart::Method => Value::Text(message.method().to_owned()),
         KeyPart::Authority => Value::Text(message.authority().to_owned()),
-        KeyPart::Path => Value::Text(normalized(message.path()).into_owned()),
-        KeyPart::Query { except } => pairs(&value::query(message, except)),
+        KeyPart::Path => Value::Text(path(&normalized(message.path()), minted)),
+        KeyPart::Query { except } => {
+            let is_minted = |name: &str| minted.spots.has_query(name);
+            pairs(&value::query(message, except), &is_minted, minted)
+        }
         KeyPart::Header(name) => {
             let values = message.fields().get_all(name);
-            fields(values.map(|value| (name.as_str(), value.as_bytes())))
+            fields(
+                values.map(|value| (name.as_str(), value.as_bytes())),
+                minted,
+            )
         }
-        KeyPart::Cookies | KeyPart::Vary { .. } => Value::Empty,
-        KeyPart::Headers { except } => fields(value::headers(message, except).into_iter()),
-        KeyPart::Body { except } => body(message, except),
-        KeyPart::Custom { value, .. } => raw(value),
+        KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => Value::Empty,
+        KeyPart::Headers { except } => fields(value::headers(message, except).into_iter(), minted),
+        KeyPart::Body { except } => body(message, except, minted),
+        KeyPart::Custom { value, .. } => raw(value, &Minted::default()),
     }
 }
 
-fn body(message: &dyn MessageView, exclusions: &[Pointer]) -> Value {
-    let exclusions = Exclusions::new(exclusions);
+fn path(path: &str, minted: &Minted<'_>) -> String {
+    let Some(spots) = minted.segments(path) else {
+        return minted.hide(path);
+    };
+    let segments = path.split('/').enumerate();
+    let shown = segments.map(|(index, segment)| match spots.contains(&index) {
+        true => SHOWN.to_owned(),
+        false => minted.hide(segment),
+    });
+    shown.collect::<Vec<_>>().join("/")
+}
+
+fn body(message: &dyn MessageView, exclusions: &[Pointer], minted: &Minted<'_>) -> Value {
+    let exclusions = Exclusions::with_spots(exclusions, &minted.spots);
     match Body::of(message, &exclusions) {
         Body::Empty => Value::Empty,
-        Body::Json(json) => Value::Json(Json::of(json, &exclusions)),
-        Body::Lines(body) => lines::json(body, &exclusions).map_or_else(|| raw(body), Value::Json),
-        Body::Form(fields) => pairs(&kept_fields(&fields, &exclusions)),
-        Body::Multipart(parts) => body_parts(&parts, message.body(), &exclusions, MAX_NESTED),
-        Body::Raw(bytes) => raw(bytes),
+        Body::Json(json) => Value::Json(Json::of(json, &exclusions, minted)),
+        Body::Lines(body) => {
+            lines::json(body, &exclusions, minted).map_or_else(|| raw(body, minted), Value::Json)
+        }
+        Body::Form(fields) => {
+            let is_minted = |name: &str| exclusions.member(name).is_some_and(|it| it.is_minted());
+            pairs(&kept_fields(&fields, &exclusions), &is_minted, minted)
+        }
+        Body::Multipart(parts) => {
+            body_parts(&parts, message.body(), &exclusions, (MAX_NESTED, minted))
+        }
+        Body::Raw(bytes) => raw(bytes, minted),
     }
 }
 
@@ -100,11 +131,16 @@ fn body_parts(
     parts: &[multipart::Part],
     body: &Bytes,
     exclusions: &Exclusions<'_>,
-    nested: usize,
+    (nested, minted): (usize, &Minted<'_>),
 ) -> Value {
     let kept = parts.iter().filter_map(|part| {
         let exclusions = exclusions.member(part.name.as_deref().unwrap_or(""))?;
-        Some(describe_body_part(part, body, &exclusions, nested))
+        Some(describe_body_part(
+            part,
+            body,
+            &exclusions,
+            (nested, minted),
+        ))
     });
     Value::BodyParts(kept.collect())
 }
@@ -113,7 +149,7 @@ fn describe_body_part(
     part: &multipart::Part,
     body: &Bytes,
     exclusions: &Exclusions<'_>,
-    nested: usize,
+    (nested, minted): (usize, &Minted<'_>),
 ) -> BodyPart {
     let content = PartContent::of(part, body, nested);
     BodyPart {
@@ -121,37 +157,42 @@ fn describe_body_part(
         filename: part.filename.clone(),
         content_type: part_type(part, &content),
         content: match content {
-            PartContent::Json(json) => Value::Json(Json::of(&json, exclusions)),
+            PartContent::Json(json) => Value::Json(Json::of(&json, exclusions, minted)),
             PartContent::Multipart(parts, body) => {
-                body_parts(&parts, &body, exclusions, nested - 1)
+                body_parts(&parts, &body, exclusions, (nested - 1, minted))
             }
-            PartContent::Raw(bytes) => raw(&bytes),
+            PartContent::Raw(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(_) if exclusions.is_minted() => Value::Text(SHOWN.to_owned()),
+                Ok(_) | Err(_) => raw(&bytes, minted),
+            },
         },
     }
 }
 
-fn raw(bytes: &Bytes) -> Value {
+fn raw(bytes: &Bytes, minted: &Minted<'_>) -> Value {
     match std::str::from_utf8(bytes) {
+        Ok(text) if minted.is_searching() => Value::Text(minted.hide(text)),
         Ok(text) => Value::Text(text.to_owned()),
         Err(_) => Value::Bytes(bytes.clone()),
     }
 }
 
 /// Names and values are decoded text, so the conversion is lossless.
-fn pairs(pairs: &[(&str, &[u8])]) -> Value {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Value::Pairs(
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), text(value)))
-            .collect(),
-    )
+fn pairs(pairs: &[(&str, &[u8])], is_minted: &dyn Fn(&str) -> bool, minted: &Minted<'_>) -> Value {
+    let text = |bytes: &[u8]| minted.hide(&String::from_utf8_lossy(bytes));
+    let shown = pairs.iter().map(|(name, value)| match is_minted(name) {
+        true => ((*name).to_owned(), SHOWN.to_owned()),
+        false => (minted.hide(name), text(value)),
+    });
+    Value::Pairs(shown.collect())
 }
 
-fn fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Value {
-    Value::Fields(
-        fields
-            .map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value)))
-            .collect(),
-    )
+fn fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>, minted: &Minted<'_>) -> Value {
+    let shown = |name: &str, value: &[u8]| match std::str::from_utf8(value) {
+        Ok(_) if minted.has_header(name) => Bytes::from_static(SHOWN.as_bytes()),
+        Ok(text) if minted.is_searching() => minted.hide(text).into(),
+        Ok(_) | Err(_) => Bytes::copy_from_slice(value),
+    };
+    let shown = fields.map(|(name, value)| (name.to_owned(), shown(name, value)));
+    Value::Fields(shown.collect())
 }

@@ -30,6 +30,7 @@ pub(super) enum Tag {
     Repeated,
     Holes,
     Place,
+    Minted,
 }
 
 /// The digest of one value.

@@ -3,9 +3,11 @@
 //! The digest of a text does not depend on what is in its holes. Which identities are there is
 //! collected beside it: they are compared modulo a renaming.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::digest::{OrderedDigest, Tag, leaf, pair};
+use super::minted::Minted;
 use ouli_codec::MessageView;
 use ouli_codec::identity::{Identity, has_hole, holes};
 
@@ -23,6 +25,8 @@ pub struct IdentityUse {
 /// Collects the identities of a message.
 pub(super) struct Holes<'a> {
     message: &'a dyn MessageView,
+    /// What the client made up.
+    pub(super) minted: Arc<Minted<'a>>,
     /// The name of the part that is read.
     part: Arc<str>,
     /// The digest of the name of the part.
@@ -31,9 +35,10 @@ pub(super) struct Holes<'a> {
 }
 
 impl<'a> Holes<'a> {
-    pub(super) fn new(message: &'a dyn MessageView) -> Self {
+    pub(super) fn new(message: &'a dyn MessageView, minted: Minted<'a>) -> Self {
         Self {
             message,
+            minted: Arc::new(minted),
             part: Arc::default(),
             root: 0,
             found: Vec::new(),
@@ -66,23 +71,52 @@ impl<'a> Holes<'a> {
 
     /// The digest of a text in which holes are equal whatever belongs in them.
     pub(super) fn leaf(&mut self, tag: Tag, text: &[u8], place: u128) -> u128 {
-        if !has_hole(text) {
+        let gaps = self.gaps(text);
+        if gaps.is_empty() {
             return leaf(tag, text);
         }
         let mut list = OrderedDigest::new(Tag::Holes);
         let mut from = 0;
-        for (ordinal, (range, index)) in holes(text).enumerate() {
-            let Some(content) = self.message.hole(index) else {
-                continue;
-            };
+        for (ordinal, (range, identity)) in gaps.into_iter().enumerate() {
             list.push(leaf(tag, &text[from..range.start]));
             from = range.end;
-            if let Some(identity) = content.identity {
+            if let Some(identity) = identity {
                 self.add(child(place, ordinal as u128), identity);
             }
         }
         list.push(leaf(tag, &text[from..]));
         list.finish()
+    }
+
+    /// The holes of a text and the values in it that the client made up, in order.
+    fn gaps(&self, text: &[u8]) -> Vec<(Range<usize>, Option<Identity>)> {
+        let mut gaps = Vec::new();
+        if has_hole(text) {
+            let known = holes(text).filter_map(|(range, index)| {
+                let content = self.message.hole(index)?;
+                Some((range, content.identity))
+            });
+            gaps.extend(known);
+        }
+        if self.minted.is_searching() {
+            let found = self.minted.find(text).into_iter();
+            gaps.extend(found.map(|it| (it.range, Some(Identity::Minted(it.value)))));
+            gaps.sort_by_key(|(range, _)| range.start);
+        }
+        gaps
+    }
+
+    /// The digest of a value in a place where the client makes it up. It depends neither on the
+    /// value nor on its type.
+    pub(super) fn spot(&mut self, text: &str, place: u128) -> u128 {
+        let place = child(place, leaf(Tag::Minted, &[]));
+        match self.minted.get(text) {
+            Some(value) => self.add(place, Identity::Minted(value)),
+            None => {
+                self.leaf(Tag::Minted, text.as_bytes(), place);
+            }
+        }
+        leaf(Tag::Minted, &[])
     }
 
     /// The digest of such a text whose holes identify nobody.

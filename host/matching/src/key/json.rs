@@ -6,6 +6,7 @@ use std::fmt;
 use super::digest::{OrderedDigest, Sketch, Tag, UnorderedDigest, leaf, pair};
 use super::exclusions::Exclusions;
 use super::holes::{Holes, child};
+use super::minted::{Minted, SHOWN};
 use super::number::canonical;
 use super::repeated_names::RepeatedNames;
 use ouli_codec::identity::has_hole;
@@ -30,12 +31,20 @@ pub enum Json {
 
 impl Json {
     /// The document without the excluded values.
-    pub(super) fn of(document: &Document, exclusions: &Exclusions<'_>) -> Self {
-        Self::node(document.root(), exclusions)
+    pub(super) fn of(
+        document: &Document,
+        exclusions: &Exclusions<'_>,
+        minted: &Minted<'_>,
+    ) -> Self {
+        Self::node(document.root(), exclusions, minted)
     }
 
-    fn node(node: Node<'_>, exclusions: &Exclusions<'_>) -> Self {
+    fn node(node: Node<'_>, exclusions: &Exclusions<'_>, minted: &Minted<'_>) -> Self {
         match node.kind() {
+            Kind::Number | Kind::String(_) if exclusions.is_minted() => {
+                Self::String(SHOWN.to_owned())
+            }
+            Kind::String(text) if minted.is_searching() => Self::String(minted.hide(&text)),
             Kind::Null => Self::Null,
             Kind::Bool(value) => Self::Bool(value),
             Kind::Number => Self::Number(Number::new(node.text())),
@@ -43,15 +52,15 @@ impl Json {
             Kind::Array(elements) => {
                 let kept = elements.enumerate().filter_map(|(index, element)| {
                     let exclusions = exclusions.element(index)?;
-                    Some((index, Self::node(element, &exclusions)))
+                    Some((index, Self::node(element, &exclusions, minted)))
                 });
                 Self::Array(kept.collect())
             }
             Kind::Object(members) => {
                 let kept = members.filter_map(|member| {
                     let exclusions = exclusions.member(&member.name)?;
-                    let value = Self::node(member.value, &exclusions);
-                    Some((member.name.into_owned(), value))
+                    let value = Self::node(member.value, &exclusions, minted);
+                    Some((minted.hide(&member.name), value))
                 });
                 let mut kept: Vec<_> = kept.collect();
                 kept.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -143,8 +152,9 @@ impl Ord for Number {
 /// Computes the digest of a document.
 pub(super) struct JsonDigester<'a, 'h, 'm> {
     document: &'a Document,
-    /// None if the document has no holes.
-    holes: Option<&'h mut Holes<'m>>,
+    holes: &'h mut Holes<'m>,
+    /// True if the document may have holes, or values that the client made up.
+    has_gaps: bool,
     /// Reused for every number.
     number: Vec<u8>,
     /// Reused for every object.
@@ -159,7 +169,8 @@ const SKETCH_DEPTH: usize = 2;
 impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
     pub(super) fn new(document: &'a Document, holes: &'h mut Holes<'m>) -> Self {
         Self {
-            holes: has_hole(document.text()).then_some(holes),
+            has_gaps: has_hole(document.text()) || holes.minted.is_searching(),
+            holes,
             document,
             number: Vec::new(),
             names: RepeatedNames::default(),
@@ -179,6 +190,8 @@ impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
         (depth, place): (usize, u128),
     ) -> u128 {
         match node.kind() {
+            Kind::Number if exclusions.is_minted() => self.holes.spot(node.text(), place),
+            Kind::String(text) if exclusions.is_minted() => self.holes.spot(&text, place),
             Kind::Null => leaf(Tag::Null, &[]),
             Kind::Bool(false) => leaf(Tag::False, &[]),
             Kind::Bool(true) => leaf(Tag::True, &[]),
@@ -225,17 +238,17 @@ impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
     }
 
     fn text(&mut self, tag: Tag, text: &str, place: u128) -> u128 {
-        match &mut self.holes {
-            Some(holes) => holes.leaf(tag, text.as_bytes(), place),
-            None => leaf(tag, text.as_bytes()),
+        match self.has_gaps {
+            true => self.holes.leaf(tag, text.as_bytes(), place),
+            false => leaf(tag, text.as_bytes()),
         }
     }
 
     /// A place within another one. Without holes no place is needed.
     fn child(&self, place: u128, step: u128) -> u128 {
-        match self.holes {
-            Some(_) => child(place, step),
-            None => 0,
+        match self.has_gaps {
+            true => child(place, step),
+            false => 0,
         }
     }
 

@@ -7,6 +7,7 @@ use super::digest::{OrderedDigest, Sketch, Tag, pair};
 use super::exclusions::Exclusions;
 use super::holes::{Holes, child};
 use super::json::{Json, JsonDigester};
+use super::minted::Minted;
 use super::value_digest::ValueDigest;
 use ouli_codec::json::Document;
 
@@ -18,8 +19,8 @@ pub(super) fn digest(
 ) -> Option<ValueDigest> {
     let (mut list, mut sketch) = (OrderedDigest::new(Tag::Array), Sketch::default());
     let mut kept = 0;
-    for (index, line) in lines(body).enumerate() {
-        let document = Document::parse(line)?;
+    for (index, document) in documents(body).enumerate() {
+        let document = document?;
         if let Some(exclusions) = exclusions.element(index) {
             let place = child(holes.root(), kept);
             let digest = JsonDigester::new(&document, holes).root(&exclusions, place);
@@ -35,15 +36,20 @@ pub(super) fn digest(
 }
 
 /// The lines as a JSON array. None if one of them is not JSON.
-pub(super) fn json(body: &Bytes, exclusions: &Exclusions<'_>) -> Option<Json> {
+pub(super) fn json(body: &Bytes, exclusions: &Exclusions<'_>, minted: &Minted<'_>) -> Option<Json> {
     let mut kept = Vec::new();
-    for (index, line) in lines(body).enumerate() {
-        let document = Document::parse(line)?;
+    for (index, document) in documents(body).enumerate() {
+        let document = document?;
         if let Some(exclusions) = exclusions.element(index) {
-            kept.push((index, Json::of(&document, &exclusions)));
+            kept.push((index, Json::of(&document, &exclusions, minted)));
         }
     }
     Some(Json::Array(kept))
+}
+
+/// The lines that are not empty; none for one that is not JSON.
+pub(super) fn documents(body: &Bytes) -> impl Iterator<Item = Option<Document>> {
+    lines(body).map(Document::parse)
 }
 
 /// The record separator before a value of a JSON text sequence (RFC 7464, section 2.1).

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::digest::{Tag, leaf};
+use super::minted_rules::MintedRules;
 use super::name_list::ExcludedNames;
 use ouli_codec::json::Pointer;
 
@@ -38,6 +39,8 @@ pub enum KeyPart {
         /// Excluded headers, from [`ExcludedNames::case_insensitive`].
         except: ExcludedNames,
     },
+    /// Where the client puts values that it makes up. They count by their identity only.
+    Minted(MintedRules),
     /// The body, compared by content type.
     Body {
         /// Excluded JSON values. The first step also names a form field or a part of a multipart
@@ -73,6 +76,7 @@ impl KeyPart {
             Self::Cookies => "cookies",
             Self::Headers { .. } => "headers",
             Self::Vary { .. } => "vary",
+            Self::Minted(_) => "minted",
             Self::Body { .. } => "body",
         }
     }
@@ -90,6 +94,7 @@ impl KeyPart {
             | Self::Cookies
             | Self::Headers { .. }
             | Self::Vary { .. }
+            | Self::Minted(_)
             | Self::Body { .. } => Tag::Name,
         };
         leaf(tag, self.plain_name().as_bytes())

@@ -7,15 +7,15 @@ use super::{ExcludedNames, KeyPart, derive, describe};
 
 /// Checks that keys, hashes and descriptions are all equal, or all different.
 #[track_caller]
-fn check(parts: &[KeyPart], left: &Sample, right: &Sample, equal: bool, note: &str) {
+pub(super) fn check(parts: &[KeyPart], left: &Sample, right: &Sample, equal: bool, note: &str) {
     let keys = derive(parts, left) == derive(parts, right);
     let hashes = derive(parts, left).hash() == derive(parts, right).hash();
     let described = describe(parts, left) == describe(parts, right);
     assert_eq!((keys, hashes, described), (equal, equal, equal), "{note}");
 }
 
-const JSON: &str = "application/json";
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(super) const JSON: &str = "application/json";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 const LINES: &str = "application/x-ndjson";
 
 #[test]

@@ -1,10 +1,12 @@
 //! Computes the digests of the values of parts, without copying the message.
 
+use std::sync::Arc;
+
 use super::body::digest_body;
 use super::digest::{OrderedDigest, Sketch, Tag, leaf};
 use super::holes::{Holes, child};
 use super::name_list::ExcludedNames;
-use super::part::KeyPart;
+use super::part::{HEADER_PREFIX, KeyPart};
 use super::path::normalized;
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::MessageView;
@@ -20,12 +22,19 @@ pub(super) fn digest_value(
         KeyPart::Method => text(message.method()),
         KeyPart::Authority => text(message.authority()),
         KeyPart::Path => path(&normalized(message.path()), holes),
-        KeyPart::Query { except } => digest_pairs(Tag::Pairs, &query(message, except), holes),
+        KeyPart::Query { except } => {
+            let (pairs, minted) = (query(message, except), Arc::clone(&holes.minted));
+            let is_minted = |name: &str| minted.spots.has_query(name);
+            digest_pairs(Tag::Pairs, &pairs, &is_minted, holes)
+        }
         KeyPart::Header(name) => header(message, name, holes),
-        KeyPart::Cookies | KeyPart::Vary { .. } => {
+        KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => {
             ValueDigest::without_sketch(leaf(Tag::Empty, &[]))
         }
-        KeyPart::Headers { except } => digest_pairs(Tag::Pairs, &headers(message, except), holes),
+        KeyPart::Headers { except } => {
+            let (pairs, minted) = (headers(message, except), Arc::clone(&holes.minted));
+            digest_pairs(Tag::Pairs, &pairs, &|name| minted.has_header(name), holes)
+        }
         KeyPart::Body { except } => digest_body(message, except, holes),
         KeyPart::Custom { value, .. } => ValueDigest::without_sketch(leaf(Tag::Custom, value)),
     }
@@ -59,9 +68,16 @@ fn text(text: &str) -> ValueDigest {
 
 fn path(path: &str, holes: &mut Holes<'_>) -> ValueDigest {
     let mut sketch = Sketch::default();
+    let minted = holes.minted.segments(path);
     // Paths that differ only in case or in a trailing slash are the most similar ones.
     let alike = path.strip_suffix('/').unwrap_or(path);
     for (index, segment) in alike.split('/').enumerate() {
+        if minted
+            .as_ref()
+            .is_some_and(|minted| minted.contains(&index))
+        {
+            continue;
+        }
         // The position counts: `/a/b` is not similar to `/b/a`.
         let has_upper_case = segment.bytes().any(|byte| byte.is_ascii_uppercase());
         let segment = if has_upper_case {
@@ -72,22 +88,57 @@ fn path(path: &str, holes: &mut Holes<'_>) -> ValueDigest {
         sketch.add(segment.wrapping_add(7 * index as u128));
     }
     ValueDigest {
-        digest: holes.leaf(Tag::Text, path.as_bytes(), holes.root()),
+        digest: match minted {
+            Some(minted) => minted_path(path, &minted, holes),
+            None => holes.leaf(Tag::Text, path.as_bytes(), holes.root()),
+        },
         sketch,
     }
+}
+
+/// The digest of a path of which some segments are values that the client made up.
+fn minted_path(path: &str, minted: &[usize], holes: &mut Holes<'_>) -> u128 {
+    let mut list = OrderedDigest::new(Tag::Values);
+    for (index, segment) in path.split('/').enumerate() {
+        let place = child(holes.root(), index as u128);
+        list.push(match minted.contains(&index) {
+            true => holes.spot(segment, place),
+            false => holes.leaf(Tag::Text, segment.as_bytes(), place),
+        });
+    }
+    list.finish()
 }
 
 fn header(message: &dyn MessageView, name: &str, holes: &mut Holes<'_>) -> ValueDigest {
     let mut list = OrderedDigest::new(Tag::Values);
     for (index, value) in message.fields().get_all(name).enumerate() {
         let place = child(holes.root(), index as u128);
+        let text = value
+            .to_str()
+            .ok()
+            .filter(|_| holes.minted.has_header(name));
         let value = value.as_bytes();
-        list.push(match is_computed(name, value) {
-            true => holes.anonymous_leaf(Tag::Text, value, place),
-            false => holes.leaf(Tag::Text, value, place),
+        list.push(match text {
+            Some(text) => holes.spot(text, place),
+            None if is_computed(name, value) => holes.anonymous_leaf(Tag::Text, value, place),
+            None => holes.leaf(Tag::Text, value, place),
         });
     }
     ValueDigest::without_sketch(list.finish())
+}
+
+/// Collects the values that the client made up in headers, which need not be parts of the key.
+pub(super) fn collect_minted_headers(message: &dyn MessageView, holes: &mut Holes<'_>) {
+    for name in holes.minted.headers() {
+        let (root, before) = (leaf(Tag::Minted, name.as_bytes()), holes.len());
+        for (index, value) in message.fields().get_all(name).enumerate() {
+            holes.spot(
+                value.to_str().unwrap_or_default(),
+                child(root, index as u128),
+            );
+        }
+        holes.end_part(before, || format!("{HEADER_PREFIX}{name}"));
+    }
 }
 
 /// Collects the identities in the cookies, each in the place of its name.

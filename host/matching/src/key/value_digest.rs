@@ -27,17 +27,22 @@ pub(super) fn sort_by_name<'a>(
     pairs
 }
 
-/// The digest of pairs in this order.
+/// The digest of pairs in this order. The client makes up the values of some names.
 pub(super) fn digest_pairs(
     tag: Tag,
     pairs: &[(&str, &[u8])],
+    is_minted: &dyn Fn(&str) -> bool,
     holes: &mut Holes<'_>,
 ) -> ValueDigest {
     let (mut list, mut sketch) = (OrderedDigest::new(tag), Sketch::default());
     for (index, (name, value)) in pairs.iter().enumerate() {
         let place = child(holes.root(), index as u128);
+        let text = std::str::from_utf8(value).ok().filter(|_| is_minted(name));
         let name = holes.leaf(Tag::Name, name.as_bytes(), child(place, 0));
-        let value = holes.leaf(Tag::Text, value, child(place, 1));
+        let value = match text {
+            Some(text) => holes.spot(text, child(place, 1)),
+            None => holes.leaf(Tag::Text, value, child(place, 1)),
+        };
         let digest = pair(Tag::Member, name, value);
         list.push(digest);
         sketch.add(digest);

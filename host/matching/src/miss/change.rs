@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::key::KeyPart;
+use crate::key::{KeyPart, MintedRules};
 use ouli_codec::json::Pointer;
 
 /// A change of one setting of `[matcher]`.
@@ -21,6 +21,8 @@ pub enum Change {
     IgnoreHeader(String),
     /// Host and port of the upstream are no longer compared.
     IgnoreAuthority,
+    /// One more place of values that the client makes up.
+    Mint(String),
 }
 
 /// A list of `[matcher]` of what is not compared.
@@ -61,6 +63,7 @@ impl Change {
             Self::RemoveHeader(_) => "headers",
             Self::IgnoreHeader(_) => IgnoreList::Headers.as_str(),
             Self::IgnoreAuthority => "authority",
+            Self::Mint(_) => "minted",
         }
     }
 
@@ -82,6 +85,7 @@ impl Change {
             Self::IgnoreAuthority => {
                 parts.retain(|part| !matches!(part, KeyPart::Authority));
             }
+            Self::Mint(place) => mint(parts, place),
         }
     }
 
@@ -97,7 +101,7 @@ impl Change {
     /// Changes the settings of `[matcher]`.
     pub(super) fn apply_to_settings(&self, settings: &mut Map<String, Value>) {
         match self {
-            Self::Ignore { entry, .. } | Self::IgnoreHeader(entry) => {
+            Self::Ignore { entry, .. } | Self::IgnoreHeader(entry) | Self::Mint(entry) => {
                 let list = settings.entry(self.setting()).or_insert_with(empty_list);
                 let entry = Value::from(entry.as_str());
                 if let Value::Array(entries) = list
@@ -131,6 +135,20 @@ impl IgnoreList {
             }
             (Self::Body, KeyPart::Body { except }) => except.extend(Pointer::parse(entry)),
             (_, _) => {}
+        }
+    }
+}
+
+/// Adds a place to the rules; the built-in matcher has none if all are disabled.
+fn mint(parts: &mut Vec<KeyPart>, place: &str) {
+    let is_minted = |part: &KeyPart| matches!(part, KeyPart::Minted(_));
+    if !parts.iter().any(is_minted) {
+        parts.push(KeyPart::Minted(MintedRules::default()));
+    }
+    for part in parts {
+        if let KeyPart::Minted(rules) = part {
+            // The places that reports name have the right form.
+            let _ = rules.add(place);
         }
     }
 }

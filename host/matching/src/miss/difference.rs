@@ -8,6 +8,7 @@ use super::path_form;
 use super::raw_difference::{DifferenceCollector, Location, RawDifference, Step, pointer};
 use super::resolution::{Resolution, resolutions};
 use crate::key::{BodyPart, DescribedPart, Value};
+use ouli_codec::minted::is_followed;
 
 /// A difference between the live request and a recorded one. Values are redacted and shortened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,11 @@ pub struct Difference {
 impl Difference {
     fn new(difference: RawDifference, resolution: Resolution) -> Self {
         let at = match difference.location {
-            Location::Whole | Location::PathForm(_) | Location::Kind | Location::Order => None,
+            Location::Whole
+            | Location::PathForm(_)
+            | Location::PathPattern(_)
+            | Location::Kind
+            | Location::Order => None,
             Location::Name(name) | Location::Field(name) => Some(name),
             Location::Unnamed(number) => Some(format!("part {number}")),
             Location::Pointer(steps) => Some(pointer(&steps)),
@@ -124,7 +129,11 @@ fn compare(live: &Value, recorded: &Value, collector: &mut DifferenceCollector) 
         }
         (Value::Text(live_path), Value::Text(recorded_path)) if collector.part == "path" => {
             let form = path_form::difference(live_path, recorded_path);
-            let location = form.map_or(Location::Whole, Location::PathForm);
+            let location = match form {
+                Some(form) => Location::PathForm(form),
+                None => minted_segments(live_path, recorded_path)
+                    .map_or(Location::Whole, Location::PathPattern),
+            };
             add_whole(location, live, recorded, collector)
         }
         (Value::Text(_) | Value::Bytes(_), Value::Text(_) | Value::Bytes(_)) => {
@@ -136,6 +145,20 @@ fn compare(live: &Value, recorded: &Value, collector: &mut DifferenceCollector) 
         // All components are equal, so only their order differs.
         collector.add(|| Location::Order, || None, || None);
     }
+}
+
+/// The path with `*` for each segment that differs, if they look as if the client made them up.
+fn minted_segments(live: &str, recorded: &str) -> Option<String> {
+    let (one, other) = (live.split('/'), recorded.split('/'));
+    if one.clone().count() != other.clone().count() {
+        return None;
+    }
+    let segments = one.zip(other).map(|(one, other)| match one == other {
+        true => (!one.contains('*')).then_some(one),
+        false => (is_followed(one) && is_followed(other)).then_some("*"),
+    });
+    let segments: Option<Vec<_>> = segments.collect();
+    Some(segments?.join("/"))
 }
 
 fn add_whole(

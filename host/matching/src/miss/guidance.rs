@@ -40,6 +40,8 @@ pub struct Remedy {
     pub also_matches: Vec<usize>,
     /// No request body is compared then.
     pub ignores_bodies: bool,
+    /// They say that the client makes a value up, which the user has to know.
+    pub mints: bool,
 }
 
 impl Remedy {
@@ -67,12 +69,18 @@ impl Remedy {
             instruction: (!guidance.matcher_by_flags).then_some(instruction),
             also_matches,
             ignores_bodies: changes.contains(&Change::ignore_body(String::new())),
+            mints: changes
+                .iter()
+                .any(|change| matches!(change, Change::Mint(_))),
         }
     }
 
     /// What else the settings do, in parentheses; empty if nothing is known.
     pub(super) fn side_effects(&self) -> String {
         let mut effects = Vec::new();
+        if self.mints {
+            effects.push("if the client makes this value up".to_owned());
+        }
         if self.ignores_bodies {
             effects.push("no request body is compared then".to_owned());
         }

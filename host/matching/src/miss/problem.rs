@@ -43,10 +43,13 @@ impl Miss {
     }
 
     fn title(&self) -> &'static str {
-        match self.cause {
+        match &self.cause {
             Cause::NoCassette => "the session has no cassette",
             Cause::Empty => "the session is empty",
             Cause::NoMatch => "no recorded exchange matches",
+            Cause::OtherIdentity(conflict) if conflict.is_minted => {
+                "the matching exchange has other values of the client"
+            }
             Cause::OtherIdentity(_) => "the matching exchange has other secrets",
             Cause::ReplayedSecret(_) => "the request has a secret of a replayed response",
             Cause::Edited { .. } => "the matching exchange was edited",

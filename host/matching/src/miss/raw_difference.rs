@@ -10,6 +10,8 @@ pub(super) enum Location {
     Whole,
     /// The whole path, in this form only, such as its case.
     PathForm(&'static str),
+    /// The whole path, which has other values in the places of this pattern.
+    PathPattern(String),
     /// The kinds of value differ, such as JSON and a form.
     Kind,
     /// Equal components in a different order.

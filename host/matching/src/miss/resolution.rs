@@ -63,6 +63,7 @@ fn resolution(
             None => ignore(IgnoreList::Headers, name.clone()),
         },
         Location::PathForm(form) => Resolution::PathForm(form),
+        Location::PathPattern(path) => Resolution::Setting(Change::Mint(format!("path.{path}"))),
         Location::Whole | Location::Kind | Location::Order => whole(difference),
     }
 }

@@ -27,8 +27,8 @@ impl Miss {
                 }
             }
             Cause::OtherIdentity(conflict) => {
-                let clause = conflict.clause();
-                format!("{line} is recorded in session {session} with other secrets: {clause}")
+                let (clause, kind) = (conflict.clause(), conflict.kind());
+                format!("{line} is recorded in session {session} with other {kind}: {clause}")
             }
             Cause::ReplayedSecret(secret) => {
                 let clause = secret.clause();
@@ -58,7 +58,12 @@ impl Miss {
         let line = &self.request_line;
         let mut differences = self.nearest.iter().flat_map(|nearest| &nearest.differences);
         if let Cause::OtherIdentity(conflict) = &self.cause {
-            return format!("{line} has another secret in {}", conflict.part);
+            let kind = if conflict.is_minted {
+                "value"
+            } else {
+                "secret"
+            };
+            return format!("{line} has another {kind} in {}", conflict.part);
         }
         match differences.next() {
             Some(first) => format!("{line} differs in {}", first.location()),

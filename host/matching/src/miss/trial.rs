@@ -84,6 +84,7 @@ fn shorten(changes: Vec<Change>) -> Vec<Change> {
         Change::Ignore { .. }
         | Change::RemoveHeader(_)
         | Change::IgnoreHeader(_)
+        | Change::Mint(_)
         | Change::IgnoreAuthority => None,
     };
     let pointers: Vec<_> = changes.iter().filter_map(pointer).collect();

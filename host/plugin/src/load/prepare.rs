@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 use super::compile;
 use super::engine::{CodeEngine, Engine};
 use super::requirements::Requirements;
-use crate::contract::declarations::Declarations;
+use crate::contract::declarations::{Declarations, Declared};
 use crate::run::instance::Instance;
 use crate::run::snapshot::{self, InstrumentedComponent};
 use crate::run::template::InstanceTemplate;
 use crate::sandbox::log::PluginLog;
 use crate::{PluginError, Source};
 use ouli_codec::json::{Document, Kind, Pointer};
-use ouli_matching::key::KeyPart;
+use ouli_matching::key::{KeyPart, MintedRules};
 
 /// Bytes of a component above which no snapshot is made, because it would be compiled twice. No
 /// known guest is that large.
@@ -107,9 +107,8 @@ fn prepare(
     let (first_instance, mut declarations) = Instance::start_prepared(&template)?;
     if source.is_builtin()
         && let Some(matcher) = &mut declarations.matcher
-        && !ignores_cookies(&source.settings)
     {
-        matcher.items.push(KeyPart::Cookies);
+        add_parts(matcher, &source.settings)?;
     }
     Ok(PreparedPlugin {
         template,
@@ -119,17 +118,48 @@ fn prepare(
     })
 }
 
-/// True if the settings of the built-in matcher name cookies among the headers to ignore. The
-/// contract has no part for cookies, so the host adds it.
-fn ignores_cookies(settings: &str) -> bool {
-    let document = Document::parse(Bytes::copy_from_slice(settings.as_bytes()));
-    let names = Pointer::parse("/ignore_headers/*").ok().zip(document);
-    names.is_some_and(|(pointer, document)| {
-        let mut names = document.find(&pointer);
-        names.any(|name| matches!(name.kind(), Kind::String(name) if is_cookie(&name)))
-    })
+/// Adds the parts of the built-in matcher that the contract does not have.
+fn add_parts(matcher: &mut Declared<KeyPart>, settings: &str) -> Result<(), PluginError> {
+    if !ignores_cookies(settings) {
+        matcher.items.push(KeyPart::Cookies);
+    }
+    let rules = minted_rules(settings).map_err(PluginError::Rule)?;
+    if !rules.is_empty() {
+        matcher.items.push(KeyPart::Minted(rules));
+    }
+    Ok(())
 }
 
-fn is_cookie(name: &str) -> bool {
-    name.eq_ignore_ascii_case("cookie")
+/// The rules for values that clients make up, by the settings of the built-in matcher.
+fn minted_rules(settings: &str) -> Result<MintedRules, String> {
+    let disabled = strings(settings, "/disabled_rules/*");
+    let document = Document::parse(Bytes::copy_from_slice(settings.as_bytes()));
+    let defaults = Pointer::parse("/defaults").ok().zip(document.as_ref());
+    let has_defaults = !defaults.is_some_and(|(pointer, document)| {
+        let mut found = document.find(&pointer);
+        found.any(|flag| matches!(flag.kind(), Kind::Bool(false)))
+    });
+    let is_enabled = |rule: &str| has_defaults && !disabled.iter().any(|id| id == rule);
+    MintedRules::new(strings(settings, "/minted/*"), is_enabled)
+}
+
+/// True if the settings of the built-in matcher name cookies among the headers to ignore.
+fn ignores_cookies(settings: &str) -> bool {
+    let names = strings(settings, "/ignore_headers/*");
+    names.iter().any(|name| name.eq_ignore_ascii_case("cookie"))
+}
+
+/// The strings at a pointer in settings.
+fn strings(settings: &str, pointer: &str) -> Vec<String> {
+    let document = Document::parse(Bytes::copy_from_slice(settings.as_bytes()));
+    let Some((pointer, document)) = Pointer::parse(pointer).ok().zip(document) else {
+        return Vec::new();
+    };
+    let found = document
+        .find(&pointer)
+        .filter_map(|node| match node.kind() {
+            Kind::String(text) => Some(text.into_owned()),
+            _ => None,
+        });
+    found.collect()
 }

@@ -17,7 +17,7 @@ use crate::handler::{
     grpc_status,
 };
 use crate::record::{PrefixedBody, RequestHead};
-use crate::replay::{self, ClientCapabilities, Lookup};
+use crate::replay::{self, ClientCapabilities, Lookup, OwnIds};
 use crate::session::{ClaimedEntry, Entry, MemoryReservation, ReplayQueue};
 use ouli_codec::content_coding;
 use ouli_codec::grpc::{self, LengthPrefixedMessage, MessageSplitter};
@@ -137,13 +137,9 @@ impl CallReplay {
         let has_no_trailers = entry.response.trailers.is_empty();
         if complete && (has_no_trailers || !is_grpc) {
             self.cursor.commit();
-            return match replay::recorded_response(
-                context,
-                &entry,
-                &ClientCapabilities::unrestricted(),
-            )
-            .await
-            {
+            let client = ClientCapabilities::unrestricted();
+            let own_ids = OwnIds::of_run(&context.snapshot.plugins, &context.session);
+            return match replay::recorded_response(context, &entry, &client, own_ids).await {
                 Ok(response) => {
                     self.trace.set_outcome(AccessOutcome::Hit);
                     Ok(response)

@@ -83,7 +83,8 @@ async fn start_replay(
     let entry = Arc::clone(claimed.entry());
     if entry.messages(Protocol::WebSocket).is_none() {
         // The recorded upstream rejected the handshake.
-        return replay::serve_hit(context, claimed, &ClientCapabilities::of(&request)).await;
+        let client = ClientCapabilities::of(&request);
+        return replay::serve_hit(context, claimed, &client, Some(&lookup)).await;
     }
     let expected_keys = load_expected_keys(context, &lookup, &claimed, Protocol::WebSocket).await?;
     let (fields, deflate) = negotiate(&entry.response.fields, request.headers());

@@ -362,7 +362,7 @@ impl WebSocketReplay {
                 // What cannot be read was not found.
                 let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
-                let message = (text, bytes);
+                let message = (text, self.cursor.with_own_ids(text, bytes));
                 let encoded = self
                     .encoder
                     .message(&self.cursor, message, payload.compressed);

@@ -58,6 +58,7 @@ pub(crate) async fn look_up_request(
                 request_view = view()?;
                 match_key = plugins.key(&request_view, secrets)?;
             }
+            secrets.minted().extend(match_key.key.minted());
             session.count_failed_matcher(&match_key);
             Ok::<_, PluginFailure>((request_view, match_key))
         }
@@ -79,6 +80,11 @@ pub(crate) async fn look_up_request(
 impl Lookup {
     /// The request as the client sent it.
     pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The same, to keep.
+    pub(super) fn shared_request(&self) -> &Arc<Request> {
         &self.request
     }
 

@@ -1,11 +1,13 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
+mod body_edits;
 mod client_capabilities;
 mod counted_bytes;
 mod decoding_bounds;
 mod early_leave;
 mod early_replay;
 mod lookup;
+mod own_ids;
 mod part_keys;
 mod pending_lookup;
 mod recorded_body;
@@ -25,6 +27,7 @@ mod truncated_search;
 pub(crate) use client_capabilities::ClientCapabilities;
 pub(crate) use early_leave::{EarlyLeave, NOT_AWAITED, NOT_SENT};
 pub(crate) use lookup::{Lookup, exhausted_policy, look_up_request, miss_error};
+pub(crate) use own_ids::OwnIds;
 pub(crate) use pending_lookup::counted;
 pub(crate) use recorded_failure::wait_until_due;
 pub(crate) use recorded_response::recorded_response;

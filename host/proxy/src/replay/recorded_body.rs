@@ -4,15 +4,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::StatusCode;
 
+use super::body_edits::BodyEdits;
 use super::counted_bytes::counted;
+use super::own_ids::OwnIds;
 use super::representation::Representation;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::Entry;
 use ouli_codec::chunks::chunk_bodies;
 use ouli_codec::content_coding::{self, Coding, CodingError};
-use ouli_message::Content;
 use ouli_message::stream::Chunk;
+use ouli_message::{CodedBody, Content, Response};
 
 /// The bytes of a body.
 pub(super) enum RecordedBody {
@@ -67,6 +70,52 @@ pub(super) async fn recorded_body(
     }
 }
 
+/// The body of a recorded response with the values that its client made up. None if it repeats
+/// none of the recorded ones, or its coding could not be removed.
+pub(super) async fn renamed_body(
+    context: &RequestContext<'_>,
+    recorded: &Response,
+    own_ids: OwnIds,
+) -> Result<Option<(Bytes, BodyEdits)>, ExchangeError> {
+    let is_coded = recorded.fields.get_str("content-encoding").is_some();
+    if recorded.body.size() == 0 || (is_coded && recorded.coded == CodedBody::Undecoded) {
+        return Ok(None);
+    }
+    let bytes = read(context, &recorded.body).await?;
+    let content_type = recorded.fields.get_str("content-type").map(str::to_owned);
+    let is_part = recorded.status == StatusCode::PARTIAL_CONTENT;
+    run(context, bytes.len(), move || {
+        let edits = own_ids.edits(content_type.as_deref(), &bytes);
+        let edits = if is_part {
+            edits.of_equal_length()
+        } else {
+            edits
+        };
+        let new = (!edits.is_empty()).then(|| Bytes::from(edits.apply(&bytes)));
+        Ok(new.map(|new| (new, edits)))
+    })
+    .await
+}
+
+/// Codes and divides a body that was edited.
+pub(super) async fn edited_body(
+    context: &RequestContext<'_>,
+    (bytes, edits): (Bytes, BodyEdits),
+    (codings, form): (Vec<Coding>, Representation),
+    mut division: Division,
+) -> Result<RecordedBody, ExchangeError> {
+    if let Division::Chunks { chunks, .. } = &mut division {
+        edits.move_chunks(chunks);
+    }
+    if form != Representation::Recoded || codings.is_empty() {
+        return Ok(divide(bytes, division));
+    }
+    run(context, bytes.len(), move || {
+        encode(&bytes, division, &codings)
+    })
+    .await
+}
+
 /// Reads a body. A large one from a file counts in `limits.memory` until it is sent.
 async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, ExchangeError> {
     let (digest, size) = match content {
@@ -94,11 +143,11 @@ async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, 
 }
 
 /// Runs work on a body of this size, on another thread if it is large.
-async fn run(
+async fn run<T: Send + 'static>(
     context: &RequestContext<'_>,
     size: usize,
-    work: impl FnOnce() -> Result<RecordedBody, CodingError> + Send + 'static,
-) -> Result<RecordedBody, ExchangeError> {
+    work: impl FnOnce() -> Result<T, CodingError> + Send + 'static,
+) -> Result<T, ExchangeError> {
     let result = if size <= MAX_INLINE_WORK {
         work()
     } else {

@@ -9,7 +9,8 @@ use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode};
 
 use super::client_capabilities::ClientCapabilities;
-use super::recorded_body::{Division, RecordedBody, recorded_body};
+use super::own_ids::OwnIds;
+use super::recorded_body::{Division, RecordedBody, edited_body, recorded_body, renamed_body};
 use super::renewed_fields::add_renewed_fields;
 use super::representation::Representation;
 use super::timed_body::{BodyEnd, TimedBody};
@@ -21,11 +22,12 @@ use ouli_message::CodedBody;
 use ouli_message::stream::{Chunk, Ending, StreamContent};
 use ouli_net::http::set_reason_phrase;
 
-/// The recorded response, in the form that the client accepts.
+/// The recorded response, in the form that the client accepts, with the values that it made up.
 pub(crate) async fn recorded_response(
     context: &RequestContext<'_>,
     entry: &Arc<Entry>,
     client: &ClientCapabilities,
+    own_ids: OwnIds,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let recorded = &entry.response;
     let codings = match recorded.coded {
@@ -35,7 +37,7 @@ pub(crate) async fn recorded_response(
             content_coding::of(&recorded.fields).unwrap_or_default()
         }
     };
-    let form = Representation::choose(&entry.request, recorded, &codings, client);
+    let mut form = Representation::choose(&entry.request, recorded, &codings, client);
     let without_body = client.head_only || has_no_body(recorded.status);
     let schedule = ChunkSchedule::of(entry, client.is_http1).filter(|_| !without_body);
     let (division, end) = match schedule {
@@ -46,10 +48,17 @@ pub(crate) async fn recorded_response(
         }
         None => (Division::Whole, BodyEnd::Complete),
     };
-    let body = if without_body {
-        RecordedBody::Whole(Bytes::new())
-    } else {
-        recorded_body(context, entry, (codings, form), division).await?
+    let renamed = match without_body || own_ids.is_empty() {
+        true => None,
+        false => renamed_body(context, recorded, own_ids.clone()).await?,
+    };
+    let body = match renamed {
+        _ if without_body => RecordedBody::Whole(Bytes::new()),
+        Some(renamed) => {
+            form = form.renamed();
+            edited_body(context, renamed, (codings, form), division).await?
+        }
+        None => recorded_body(context, entry, (codings, form), division).await?,
     };
     let trailers = form.trailers(&recorded.trailers);
     let recorded_length = recorded.fields.get_str(CONTENT_LENGTH.as_str());
@@ -72,10 +81,12 @@ pub(crate) async fn recorded_response(
     let mut response = Response::new(body);
     *response.status_mut() = recorded.status;
     *response.headers_mut() = form.headers(recorded, length);
+    own_ids.rename_fields(response.headers_mut());
     if let Some(reason) = &recorded.reason {
         set_reason_phrase(response.extensions_mut(), reason);
     }
     add_renewed_fields(response.headers_mut(), entry);
+    own_ids.repeat_fields(response.headers_mut());
     Ok(response)
 }
 

@@ -15,7 +15,8 @@ use ouli_message::{Fields, Request, Response, is_body_digest};
 pub(super) enum Representation {
     /// The bytes that were recorded.
     AsRecorded,
-    /// With the recorded codings, but other bytes: the coded bytes are made anew.
+    /// With the recorded codings, but other bytes: the coded bytes are made anew, or the values
+    /// that a client made up are its own.
     Recoded,
     /// Without the recorded codings.
     Decoded,
@@ -38,6 +39,14 @@ impl Representation {
             Self::AsRecorded
         } else {
             Self::Recoded
+        }
+    }
+
+    /// The form of a response whose body was changed.
+    pub(super) fn renamed(self) -> Self {
+        match self {
+            Self::AsRecorded | Self::Recoded => Self::Recoded,
+            Self::Decoded => Self::Decoded,
         }
     }
 

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, Response, StatusCode};
 
 use super::client_capabilities::ClientCapabilities;
 use super::lookup::{Lookup, look_up_request};
+use super::own_ids::OwnIds;
 use super::recorded_response::recorded_response;
 use super::selection::{Selection, select};
 use crate::handler::{AccessOutcome, ExchangeError, OutgoingBody, RequestContext};
@@ -50,7 +51,8 @@ pub(super) async fn selected_response(
     };
     // The length of a body is known once the body is.
     let with_body = client.with_body();
-    let response = recorded_response(context, &entry, &with_body).await?;
+    let own_ids = OwnIds::of_run(&context.snapshot.plugins, &context.session);
+    let response = recorded_response(context, &entry, &with_body, own_ids).await?;
     let response = if must_succeed {
         selected(request, response)
     } else {

@@ -12,6 +12,7 @@ use super::decoding_bounds::decoding_bounds;
 use super::early_leave::EarlyLeave;
 use super::early_replay::{EarlyResult, TruncatedParts};
 use super::lookup::{Lookup, exhausted_policy, find, look_up_request, miss_error};
+use super::own_ids::OwnIds;
 use super::pending_lookup::counted;
 use super::recorded_failure::replay_failure;
 use super::recorded_response::recorded_response;
@@ -33,19 +34,19 @@ pub(crate) async fn replay(
     let client = ClientCapabilities::of(&request);
     let refused = counted(context, RefusedBodyLookup::of(context, &request)).await?;
     if let Some(claimed) = refused.as_ref().and_then(|refused| refused.next(context)) {
-        return serve_hit(context, claimed, &client).await;
+        return serve_hit(context, claimed, &client, None).await;
     }
     let looked_up = counted(context, look_up(context, request, BeyondLimits::Reject)).await?;
     let (_, _buffered, mut lookup) = match looked_up {
-        LookedUp::Early(claimed) => return serve_hit(context, claimed, &client).await,
+        LookedUp::Early(claimed) => return serve_hit(context, claimed, &client, None).await,
         LookedUp::Read(read) => *read,
     };
     match find(context, &mut lookup).await? {
-        LookupResult::Hit(claimed) => serve_hit(context, claimed, &client).await,
+        LookupResult::Hit(claimed) => serve_hit(context, claimed, &client, Some(&lookup)).await,
         LookupResult::Exhausted(count) => Err(miss_error(context, lookup, Some(count)).await),
         LookupResult::NotFound | LookupResult::OtherIdentity(_) => {
             match refused.and_then(|refused| refused.repeat(context)) {
-                Some(claimed) => serve_hit(context, claimed, &client).await,
+                Some(claimed) => serve_hit(context, claimed, &client, None).await,
                 None => match selected_response(context, &lookup, &client).await? {
                     Some(response) => Ok(response),
                     None => Err(miss_error(context, lookup, None).await),
@@ -63,11 +64,11 @@ pub(crate) async fn replay_or_forward(
     let client = ClientCapabilities::of(&request);
     let refused = counted(context, RefusedBodyLookup::of(context, &request)).await?;
     if let Some(claimed) = refused.as_ref().and_then(|refused| refused.next(context)) {
-        return serve_hit(context, claimed, &client).await;
+        return serve_hit(context, claimed, &client, None).await;
     }
     let looked_up = counted(context, look_up(context, request, BeyondLimits::Miss)).await?;
     let (head, mut buffered, mut lookup) = match looked_up {
-        LookedUp::Early(claimed) => return serve_hit(context, claimed, &client).await,
+        LookedUp::Early(claimed) => return serve_hit(context, claimed, &client, None).await,
         LookedUp::Read(read) => *read,
     };
     let key = lookup.match_key.key.hash();
@@ -80,7 +81,7 @@ pub(crate) async fn replay_or_forward(
     };
     counted(context, written).await?;
     if let LookupResult::Hit(claimed) = find(context, &mut lookup).await? {
-        return serve_hit(context, claimed, &client).await;
+        return serve_hit(context, claimed, &client, Some(&lookup)).await;
     }
     // What its comparison took is not held while the upstream responds.
     check_sendable(context, lookup).await?;
@@ -106,8 +107,9 @@ pub(crate) async fn warm_up(context: &RequestContext<'_>) {
         exhausted_policy(context),
     ));
     if entry.failure_without_response().is_none() {
+        let client = ClientCapabilities::unrestricted();
         // An error is reported to the request that gets it.
-        drop(recorded_response(context, &entry, &ClientCapabilities::unrestricted()).await);
+        drop(recorded_response(context, &entry, &client, OwnIds::default()).await);
     }
 }
 
@@ -117,18 +119,29 @@ pub(crate) async fn serve_hit(
     context: &RequestContext<'_>,
     mut claimed: ClaimedEntry,
     client: &ClientCapabilities,
+    lookup: Option<&Lookup>,
 ) -> Result<Response<OutgoingBody>, ExchangeError> {
     let entry = &Arc::clone(claimed.entry());
     if let Some(failure) = entry.failure_without_response() {
         claimed.keep();
         return Err(replay_failure(context, (failure, claimed.hit())).await);
     }
-    let mut response = recorded_response(context, entry, client).await?;
+    let (plugins, session) = (&context.snapshot.plugins, &context.session);
+    let own_ids = match lookup {
+        Some(lookup) => OwnIds::of(plugins, session, lookup, entry),
+        None => OwnIds::of_run(plugins, session),
+    };
+    let renames_own = own_ids.renames_own();
+    let mut response = recorded_response(context, entry, client, own_ids).await?;
     let early_leave = EarlyLeave::of_chunks(&context.session, entry);
     response.body_mut().count_early_leave(early_leave);
     claimed.keep();
     let hit = claimed.hit();
     context.session.counters().count(Outcome::Hit(hit));
+    if let Some(lookup) = lookup.filter(|_| renames_own) {
+        let key = &lookup.match_key.key;
+        context.session.count_renamed_values(key.identities());
+    }
     context.trace.set_outcome(AccessOutcome::of_hit(hit));
     Ok(response)
 }

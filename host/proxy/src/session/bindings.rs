@@ -1,4 +1,5 @@
-//! Which secret of this run stands for which recorded one: one to one, from its first use on.
+//! Which secret of this run stands for which recorded one: one to one, from its first use on. The
+//! same holds for values that clients make up, which are told by the digest of their value.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use ouli_codec::identity::Identity;
 use ouli_matching::key::IdentityUse;
 use ouli_matching::miss::IdentityConflict;
 use ouli_redaction::Secrets;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The secrets that stand for recorded ones.
 #[derive(Default)]
@@ -14,6 +16,8 @@ pub(super) struct Bindings {
     /// The recorded identity that a secret stands for.
     by_secret: HashMap<u128, Identity>,
     by_recorded: HashMap<Identity, Bound>,
+    /// A value that a client made up stands for another one.
+    renamed_minted: bool,
     /// The number of bindings that were undone.
     undone: u64,
 }
@@ -41,6 +45,8 @@ struct Bound {
     part: Arc<str>,
     /// It is another one than the recorded one, as far as is known.
     is_renamed: bool,
+    /// The value itself, if the client made it up.
+    minted: Option<Arc<str>>,
 }
 
 /// How the secrets of a request fit those of a recorded one.
@@ -60,6 +66,7 @@ struct NewBinding {
     recorded: Identity,
     part: Arc<str>,
     is_renamed: bool,
+    minted: Option<Arc<str>>,
 }
 
 /// What is known of the identities of a session.
@@ -70,8 +77,21 @@ pub(super) struct KnownIdentities<'a> {
 }
 
 impl KnownIdentities<'_> {
-    /// The recorded identity that is this secret itself.
-    fn exact(&self, secret: u128) -> Option<Identity> {
+    /// The digest of a value that stands for a recorded one; none for a placeholder whose secret is
+    /// not known.
+    fn digest(&self, own: &Identity) -> Option<u128> {
+        match self.secrets.resolve(own) {
+            Identity::Secret(digest) => Some(digest),
+            Identity::Minted(value) => Some(xxh3_128(value.as_bytes())),
+            Identity::Placeholder(..) => None,
+        }
+    }
+
+    /// The recorded identity that is this value itself.
+    fn exact(&self, secret: u128, own: &Identity) -> Option<Identity> {
+        if let Identity::Minted(_) = own {
+            return (self.is_recorded)(own).then(|| own.clone());
+        }
         let own = Identity::Secret(secret);
         if (self.is_recorded)(&own) {
             return Some(own);
@@ -96,19 +116,20 @@ impl Bindings {
                 part: part.to_string(),
                 exchange,
                 reason,
+                is_minted: matches!(recorded.identity, Identity::Minted(_)),
             };
             let (own, other) = (&live.identity, &recorded.identity);
-            if own == other {
+            if own == other && !matches!(own, Identity::Minted(_)) {
                 continue;
             }
-            let Identity::Secret(secret) = known.secrets.resolve(own) else {
+            let Some(secret) = known.digest(own) else {
                 let reason = format!("it has {}, not {}", shown(own), shown(other));
                 return Err(conflict(reason));
             };
-            let bound = self.bound(secret, &fit, known);
+            let bound = self.bound((secret, own), &fit, known);
             match bound {
                 Some(bound) if bound == *other => {
-                    self.extend(&mut fit, (secret, other, part), known);
+                    self.extend(&mut fit, (secret, own, other, part), known);
                 }
                 Some(bound) => return Err(conflict(self.other_binding(&bound, other))),
                 None if self.is_taken(other, &fit) => {
@@ -118,7 +139,7 @@ impl Bindings {
                     return Err(conflict(MINTED.to_owned()));
                 }
                 None => {
-                    self.extend(&mut fit, (secret, other, part), known);
+                    self.extend(&mut fit, (secret, own, other, part), known);
                 }
             }
         }
@@ -132,13 +153,13 @@ impl Bindings {
 
     /// What an identity of a live request stands for. Agrees with [`Self::fit`].
     pub(super) fn standing(&self, own: &Identity, known: &KnownIdentities<'_>) -> Standing {
-        let Identity::Secret(secret) = known.secrets.resolve(own) else {
+        let Some(secret) = known.digest(own) else {
             return Standing::Itself;
         };
         if let Some(bound) = self.by_secret.get(&secret) {
             return Standing::Bound(bound.clone());
         }
-        match known.exact(secret).filter(|exact| self.is_free(exact)) {
+        match known.exact(secret, own).filter(|exact| self.is_free(exact)) {
             Some(exact) => Standing::Exact(exact),
             None if known.secrets.is_minted(secret) => Standing::Itself,
             None => Standing::Free,
@@ -153,15 +174,17 @@ impl Bindings {
     /// The secrets of a fit stand for the recorded ones from now on.
     pub(super) fn bind(&mut self, fit: &Fit, exchange: u64, secrets: &Secrets) {
         for new in &fit.new {
+            self.renamed_minted |= new.is_renamed && new.minted.is_some();
             self.by_secret.insert(new.secret, new.recorded.clone());
             let bound = Bound {
                 secret: new.secret,
                 exchange,
                 part: Arc::clone(&new.part),
                 is_renamed: new.is_renamed,
+                minted: new.minted.clone(),
             };
             self.by_recorded.insert(new.recorded.clone(), bound);
-            if let Identity::Placeholder(class, number) = &new.recorded {
+            if let (Identity::Placeholder(class, number), None) = (&new.recorded, &new.minted) {
                 secrets.adopt(new.secret, class, *number);
             }
         }
@@ -178,14 +201,58 @@ impl Bindings {
         for (recorded, bound) in self.by_recorded.extract_if(|_, bound| began_with(bound)) {
             self.by_secret.remove(&bound.secret);
             self.undone += 1;
-            if let (true, Identity::Placeholder(class, number)) = (bound.is_renamed, recorded) {
+            let is_secret = bound.is_renamed && bound.minted.is_none();
+            if let (true, Identity::Placeholder(class, number)) = (is_secret, recorded) {
                 secrets.disown(bound.secret, &class, number);
             }
         }
     }
 
+    /// True if a value that a client made up stands for another one.
+    pub(super) fn renames_minted(&self) -> bool {
+        self.renamed_minted
+    }
+
+    /// True if a value stands for another one.
+    pub(super) fn renames(&self, own: &Identity, secrets: &Secrets) -> bool {
+        let known = KnownIdentities {
+            secrets,
+            is_recorded: &|_| false,
+        };
+        let recorded = known.digest(own).and_then(|it| self.by_secret.get(&it));
+        let bound = recorded.and_then(|recorded| self.by_recorded.get(recorded));
+        bound.is_some_and(|bound| bound.is_renamed)
+    }
+
+    /// The value of this run that stands for a recorded one that a client made up, if it is another
+    /// one.
+    pub(super) fn value_for(&self, recorded: &Arc<str>) -> Option<Arc<str>> {
+        let bound = self
+            .by_recorded
+            .get(&Identity::Minted(Arc::clone(recorded)))?;
+        bound.minted.clone().filter(|value| value != recorded)
+    }
+
+    /// Where a value began to stand for a recorded one that a client made up.
+    pub(super) fn origin_of(&self, recorded: &Arc<str>) -> Option<String> {
+        let bound = self
+            .by_recorded
+            .get(&Identity::Minted(Arc::clone(recorded)))?;
+        let (exchange, part, value) = (bound.exchange, &bound.part, bound.minted.as_ref()?);
+        Some(format!(
+            "{} stands for its {} since exchange {exchange} ({part})",
+            quoted(value),
+            quoted(recorded)
+        ))
+    }
+
     /// What a secret stands for, in the bindings and in this fit.
-    fn bound(&self, secret: u128, fit: &Fit, known: &KnownIdentities<'_>) -> Option<Identity> {
+    fn bound(
+        &self,
+        (secret, own): (u128, &Identity),
+        fit: &Fit,
+        known: &KnownIdentities<'_>,
+    ) -> Option<Identity> {
         if let Some(bound) = self.by_secret.get(&secret) {
             return Some(bound.clone());
         }
@@ -193,7 +260,7 @@ impl Bindings {
             return Some(fit.new[*place].recorded.clone());
         }
         // The secret of an earlier run may have been replaced by another one in this run.
-        let exact = known.exact(secret)?;
+        let exact = known.exact(secret, own)?;
         (!self.is_taken(&exact, fit)).then_some(exact)
     }
 
@@ -204,7 +271,7 @@ impl Bindings {
     fn extend(
         &self,
         fit: &mut Fit,
-        (secret, recorded, part): (u128, &Identity, &Arc<str>),
+        (secret, own, recorded, part): (u128, &Identity, &Identity, &Arc<str>),
         known: &KnownIdentities<'_>,
     ) {
         if let Some(bound) = self
@@ -218,7 +285,7 @@ impl Bindings {
         if fit.by_secret.contains_key(&secret) {
             return;
         }
-        let is_renamed = known.exact(secret).as_ref() != Some(recorded);
+        let is_renamed = known.exact(secret, own).as_ref() != Some(recorded);
         fit.is_renamed |= is_renamed;
         fit.by_secret.insert(secret, fit.new.len());
         fit.taken.insert(recorded.clone());
@@ -227,35 +294,41 @@ impl Bindings {
             recorded: recorded.clone(),
             part: Arc::clone(part),
             is_renamed,
+            minted: match own {
+                Identity::Minted(value) => Some(Arc::clone(value)),
+                Identity::Secret(_) | Identity::Placeholder(..) => None,
+            },
         });
     }
 
     fn other_binding(&self, bound: &Identity, recorded: &Identity) -> String {
-        let (bound_name, recorded) = (shown(bound), shown(recorded));
+        let (bound_name, recorded, kind) = (shown(bound), shown(recorded), kind(bound));
         match self.by_recorded.get(bound) {
             Some(Bound { exchange, part, .. }) => format!(
-                "its secret stands for {bound_name} since exchange {exchange} ({part}), and this \
+                "its {kind} stands for {bound_name} since exchange {exchange} ({part}), and this \
                  one has {recorded}"
             ),
-            None => format!("its secret is {bound_name}, and this one has {recorded}"),
+            None => format!("its {kind} is {bound_name}, and this one has {recorded}"),
         }
     }
 
     fn taken_by_another(&self, recorded: &Identity) -> String {
-        let name = shown(recorded);
+        let (name, kind) = (shown(recorded), kind(recorded));
         match self.by_recorded.get(recorded) {
             Some(Bound { exchange, part, .. }) => {
-                format!("another secret stands for {name} since exchange {exchange} ({part})")
+                format!("another {kind} stands for {name} since exchange {exchange} ({part})")
             }
-            None => format!("another secret of the request stands for {name}"),
+            None => format!("another {kind} of the request stands for {name}"),
         }
     }
 }
 
 impl Fit {
-    /// True if a secret begins to stand for another one.
+    /// True if a secret begins to stand for another one. What a client makes up is new by its
+    /// definition: the recorded ones follow each other.
     pub(super) fn is_guess(&self) -> bool {
-        self.new.iter().any(|new| new.is_renamed)
+        let is_secret = |new: &NewBinding| new.minted.is_none();
+        self.new.iter().any(|new| new.is_renamed && is_secret(new))
     }
 
     /// What the secrets that begin to stand for others are in, and what they stand for.
@@ -298,5 +371,17 @@ fn shown(identity: &Identity) -> String {
     match identity {
         Identity::Secret(_) => "a secret that is recorded in clear".to_owned(),
         Identity::Placeholder(class, number) => format!("<{class}-{number}>"),
+        Identity::Minted(value) => quoted(value),
+    }
+}
+
+fn quoted(value: &str) -> String {
+    format!("\"{value}\"")
+}
+
+fn kind(identity: &Identity) -> &'static str {
+    match identity {
+        Identity::Secret(_) | Identity::Placeholder(..) => "secret",
+        Identity::Minted(_) => "value",
     }
 }

@@ -302,9 +302,10 @@ impl IndexState {
             }
         }
         let uses = derived.as_ref().map(|derived| derived.key.identities());
-        if let Some(uses) = uses.filter(|uses| !uses.is_empty()) {
-            self.identities
-                .extend(uses.iter().map(|it| it.identity.clone()));
+        let uses = uses.unwrap_or_default().iter().map(|it| &it.identity);
+        self.identities.extend(uses.clone().cloned());
+        let is_secret = |identity: &Identity| !matches!(identity, Identity::Minted(_));
+        if uses.into_iter().any(is_secret) {
             self.with_secrets.push(position);
             let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);
             self.largest_with_secrets = self.largest_with_secrets.max(size);

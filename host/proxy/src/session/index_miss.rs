@@ -5,8 +5,11 @@ use std::sync::Arc;
 use super::entry::Entry;
 use super::index::{Index, request_line};
 use super::miss_comparison::{ComparisonBudget, MAX_COMPARED, body_digest};
-use ouli_matching::key::{Key, KeyedMessage};
-use ouli_matching::miss::{self, Candidate, Cause, Guidance, Miss, MissedRequest};
+use ouli_codec::identity::Identity;
+use ouli_matching::key::{IdentityUse, Key, KeyedMessage, PartDigest};
+use ouli_matching::miss::{
+    self, Candidate, Cause, Guidance, IdentityConflict, Miss, MissedRequest,
+};
 
 impl Index {
     /// Explains why a request is a miss: compares it with the nearest recorded requests, part by
@@ -29,6 +32,12 @@ impl Index {
             }
             candidates.extend(self.candidate(entry, key, &mut budget));
         }
+        let known = known.or_else(|| match exhausted {
+            Some(_) => None,
+            None => self
+                .broken_renaming(key, &nearest)
+                .map(Cause::OtherIdentity),
+        });
         let mut refused = self.refused.iter();
         let live = message.view.fields();
         let edited = refused
@@ -66,6 +75,46 @@ impl Index {
             Some((Arc::clone(entry), key.clone()?))
         });
         (nearest.collect(), state.entries.is_empty())
+    }
+
+    /// The value that a request lacks, where the nearest recorded one has a value that a client
+    /// made up, and another one stands for it.
+    fn broken_renaming(
+        &self,
+        live: &Key,
+        nearest: &[(Arc<Entry>, Key)],
+    ) -> Option<IdentityConflict> {
+        let bindings = self.session.bindings().lock();
+        nearest.iter().find_map(|(entry, recorded)| {
+            let lacks = |it: &&IdentityUse| {
+                let mut own = live.identities().iter();
+                !own.any(|own| own.place == it.place)
+            };
+            let lacking: Vec<_> = recorded.identities().iter().filter(lacks).collect();
+            let differs_there_alone = live.parts().len() == recorded.parts().len()
+                && live
+                    .parts()
+                    .iter()
+                    .zip(recorded.parts())
+                    .all(|(one, other)| {
+                        let is_there =
+                            |it: &&IdentityUse| PartDigest::name_of(&it.part) == one.name;
+                        one.name == other.name
+                            && (one.value == other.value || lacking.iter().any(is_there))
+                    });
+            let mut lacking = lacking.into_iter().filter(|_| differs_there_alone);
+            lacking.find_map(|it| {
+                let Identity::Minted(value) = &it.identity else {
+                    return None;
+                };
+                Some(IdentityConflict {
+                    part: it.part.to_string(),
+                    exchange: entry.ordinal,
+                    reason: bindings.origin_of(value)?,
+                    is_minted: true,
+                })
+            })
+        })
     }
 
     /// The size in bytes of the bodies that [`Self::explain_miss`] compares with this key. A body

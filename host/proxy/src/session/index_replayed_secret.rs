@@ -31,7 +31,7 @@ impl Index {
                     placeholder: format!("<{class}-{number}>"),
                 })
             }
-            Identity::Placeholder(..) | Identity::Secret(_) => None,
+            Identity::Placeholder(..) | Identity::Secret(_) | Identity::Minted(_) => None,
         });
         found.collect()
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use ouli_codec::MessageView;
 use ouli_codec::json::Document;
+use ouli_codec::minted::MintedValues;
 use ouli_matching::key::{Key, PartDigest};
 use ouli_message::Fields;
 use ouli_message::stream::Side;
@@ -148,6 +149,10 @@ impl MessageView for SummarizedBody {
 
     fn is_summarized(&self) -> bool {
         true
+    }
+
+    fn minted_values(&self) -> Option<&MintedValues> {
+        self.message.minted_values()
     }
 
     fn json(&self) -> Option<&Document> {

@@ -22,6 +22,7 @@ use super::replayable_entries::ReplayableEntries;
 use super::run_entries::RunEntries;
 use super::session_memory::SessionMemory;
 use ouli_cassette::StartOrder;
+use ouli_matching::key::IdentityUse;
 use ouli_redaction::Secrets;
 
 /// One run of a session. It outlives reloads of the configuration and the plugins. A mark, and a
@@ -175,6 +176,29 @@ impl Session {
     /// Which secrets of this run stand for which recorded ones.
     pub(super) fn bindings(&self) -> &Mutex<Bindings> {
         &self.run.bindings
+    }
+
+    /// True if a value that a client made up stands for a recorded one.
+    pub(crate) fn renames_minted(&self) -> bool {
+        self.bindings().lock().renames_minted()
+    }
+
+    /// Counts a hit in which values of its exchange alone stand for others, unless it is counted
+    /// already because of these.
+    pub(crate) fn count_renamed_values(&self, identities: &[IdentityUse]) {
+        let bindings = self.bindings().lock();
+        let is_counted = identities
+            .iter()
+            .any(|it| bindings.renames(&it.identity, self.secrets()));
+        drop(bindings);
+        if !is_counted {
+            self.counters().count_renamed();
+        }
+    }
+
+    /// The value of this run that stands for a recorded one that a client made up.
+    pub(crate) fn own_value(&self, recorded: &Arc<str>) -> Option<Arc<str>> {
+        self.bindings().lock().value_for(recorded)
     }
 
     /// The counters of all runs.

@@ -1,5 +1,6 @@
 //! The position of a client in a recorded conversation.
 
+mod own_ids;
 mod received;
 
 use std::collections::HashSet;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::client_message::Parties;
 use crate::handler::{BodyWorkers, ExchangeError, RequestContext};
-use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT};
+use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT, OwnIds};
 use crate::session::{ClaimedEntry, ClientMessageKey, Entry, Outcome, ReplayQueue};
 use ouli_config::Timing;
 use ouli_message::Content;
@@ -44,6 +45,8 @@ pub(super) struct ConversationCursor {
     last_message: (u64, Instant),
     /// The conversation is not counted as a hit.
     is_failed: bool,
+    /// What the client calls otherwise than the recorded one.
+    own_ids: OwnIds,
 }
 
 /// A message of the server.
@@ -88,6 +91,7 @@ impl ConversationCursor {
             committed: false,
             last_message: (0, Instant::now()),
             is_failed: false,
+            own_ids: OwnIds::of_run(&context.snapshot.plugins, &context.session),
         }
     }
 

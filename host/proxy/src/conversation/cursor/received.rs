@@ -31,6 +31,7 @@ impl ConversationCursor {
         if !self.matches_key(key, identities) && !self.switch_for_key(key, identities).await? {
             return Err(self.miss(Some(keyed)).await);
         }
+        self.keep_own_ids(bytes);
         self.received_keys.push(key);
         Ok(())
     }

@@ -5,7 +5,7 @@
 const SOMETIMES: [&str; 5] = ["code", "key", "sig", "signature", "token"];
 
 /// True for a name that is only sometimes that of a secret.
-pub(super) fn is_sometimes_secret(name: &str) -> bool {
+pub fn is_sometimes_secret(name: &str) -> bool {
     SOMETIMES.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
@@ -31,7 +31,7 @@ const MAX_COMMON_WORD: usize = 12;
 /// True if a value looks as if it were generated: it has at least 12 bytes, 6 of them distinct, and
 /// letters and digits, or capitals and small letters, change as often as by chance, or a part of it
 /// is too long for a word or a number.
-pub(super) fn looks_random(value: &[u8]) -> bool {
+pub fn looks_random(value: &[u8]) -> bool {
     let mut seen = [false; 256];
     value
         .iter()
@@ -50,7 +50,7 @@ pub(super) fn looks_random(value: &[u8]) -> bool {
 }
 
 /// True for a short value that is a word, a number, or words and numbers: it occurs by chance.
-pub(super) fn is_common_word(value: &[u8]) -> bool {
+pub fn is_common_word(value: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     value.len() < MAX_COMMON_WORD
         && value.iter().all(is_part)
