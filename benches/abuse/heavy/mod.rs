@@ -14,10 +14,11 @@ mod streams;
 /// All at once.
 mod together;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::harness::Harness;
+use super::harness::{Harness, yielding};
 use super::{Outcome, none_wrong, origin};
 
 pub(super) use bodies::zeros;
@@ -111,18 +112,20 @@ const REPLAYED: &str = "cassettes/replayed.jsons";
 
 /// A configuration with an endpoint for each mode. The first is the one of the well-behaved client.
 pub(super) fn configuration(limits: &str) -> String {
-    let origin = origin::start();
-    let endpoint = |(mode, session): (&str, &str)| {
+    let honest = origin::start();
+    // The attacked servers are other machines, as the attackers are.
+    let attacked = yielding(origin::start);
+    let endpoint = |(mode, session, origin): (&str, &str, SocketAddr)| {
         format!(
             "[[endpoint]]\nname = \"{mode}\"\nmode = \"{mode}\"\nsession = \"{session}\"\n\
              listen = \"127.0.0.1:0\"\nupstream = \"http://{origin}\"\n"
         )
     };
     let endpoints = [
-        ("passthrough", "none"),
-        ("record", "recorded"),
-        ("auto", "auto"),
-        ("replay", "replayed"),
+        ("passthrough", "none", honest),
+        ("record", "recorded", attacked),
+        ("auto", "auto", attacked),
+        ("replay", "replayed", attacked),
     ];
     let endpoints = endpoints.map(endpoint).concat();
     let grace = GRACE.as_secs();

@@ -10,7 +10,7 @@ use super::exclusions::Exclusions;
 use super::holes::{Holes, child};
 use super::json::JsonDigester;
 use super::lines;
-use super::minted::for_each_value;
+use super::minted_places::for_each_value;
 use super::minted_rules::{BodyKind, Spots};
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::chunks::chunk_kind;

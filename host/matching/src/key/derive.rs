@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::digest::{OrderedDigest, Tag, leaf};
 use super::holes::{Holes, IdentityUse};
-use super::minted::Minted;
+use super::minted_message::minted_in;
 use super::part::KeyPart;
 use super::value;
 use ouli_codec::MessageView;
@@ -77,7 +77,7 @@ impl PartDigest {
 /// not have adds nothing, so that many can be declared.
 pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
     let message = message.with_holes().unwrap_or(message);
-    let mut holes = Holes::new(message, Minted::of(parts, message));
+    let mut holes = Holes::new(message, minted_in(parts, message));
     let mut digest = OrderedDigest::new(Tag::Key);
     let mut digests = Vec::with_capacity(parts.len());
     for part in parts.iter().filter(|part| !is_absent(part, message)) {

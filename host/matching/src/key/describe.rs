@@ -8,6 +8,7 @@ use super::exclusions::Exclusions;
 use super::json::Json;
 use super::lines;
 use super::minted::{Minted, SHOWN};
+use super::minted_message::minted_in;
 use super::part::KeyPart;
 use super::path::normalized;
 use super::value;
@@ -57,7 +58,7 @@ pub struct BodyPart {
 
 /// Describes these parts of a request, in their order. What chooses among equal keys is none.
 pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPart> {
-    let minted = Minted::of(parts, message);
+    let minted = minted_in(parts, message);
     let describe = |part: &KeyPart| DescribedPart {
         name: part.name(),
         value: describe_part(part, message, &minted),

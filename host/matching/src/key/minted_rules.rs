@@ -175,6 +175,7 @@ impl MintedRules {
 }
 
 /// A body by what its places depend on.
+#[derive(Clone, Copy)]
 pub(super) enum BodyKind<'a> {
     Json(&'a Document),
     /// An authorization request of OAuth.

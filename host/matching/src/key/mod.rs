@@ -13,6 +13,8 @@ mod json;
 mod keyed_message;
 mod lines;
 mod minted;
+mod minted_message;
+mod minted_places;
 mod minted_rules;
 #[cfg(test)]
 mod minted_tests;

@@ -33,6 +33,7 @@ mod snapshot_builder;
 mod socket_activation;
 mod source_files;
 mod state;
+mod thread_priority;
 mod tls_settings;
 mod worker;
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::resizable_semaphore::PermitDebt;
 use super::shutdown::{Deadline, Joined};
+use super::thread_priority;
 use crate::handler::{RequestHandler, SharedState};
 use ouli_net::drain::{Drain, DrainGuard};
 use ouli_net::server::{self, ListenerConfig, SharedConnectionLimiter};
@@ -60,6 +61,8 @@ impl Worker {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(MAX_BLOCKING_THREADS)
+            // Of such a runtime, these are the blocking threads alone.
+            .on_thread_start(thread_priority::lower)
             .build()?;
         let (started, wait_started) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
