@@ -120,6 +120,17 @@ fn a_write_beyond_the_file_size_limit_is_not_written() {
     assert_eq!(folder.exchanges("default").len(), 2);
 }
 
+/// The memory of a plugin is a file.
+#[test]
+fn a_start_names_a_file_size_limit_that_no_plugin_fits_in() {
+    let folder = Folder::new();
+    let limited = ["sh", "-c", "ulimit -f 5; exec \"$0\" \"$@\""];
+    let ended = program(&folder, &["replay"]).under(&limited).run();
+    assert_eq!(ended.status, Some(2), "{}", ended.stderr);
+    let remedy = "(RLIMIT_FSIZE): raise it with `ulimit -f`";
+    assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
+}
+
 #[test]
 fn a_log_whose_reader_has_left_holds_up_nothing() {
     let (folder, origin) = (Arc::new(Folder::new()), crate::support::origin::simple());

@@ -1,14 +1,13 @@
 //! An error and its causes as one line.
 
 use std::error::Error;
-use std::io::{self, ErrorKind};
 
 use crate::printable::printable;
 
 /// The text of the error and of each cause, separated by colons. A cause whose text is already at
 /// the end is left out. File names and texts of other programs in it are escaped. The limit of the
 /// system on the size of a file is named, since the error alone does not tell whose limit it is.
-pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     let mut is_beyond_limit = is_beyond_file_size(error);
@@ -31,15 +30,16 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
 const FILE_SIZE_REMEDY: &str = "; the system limits the size of the files of this process \
     (RLIMIT_FSIZE): raise it with `ulimit -f`, or with `LimitFSIZE` of its service";
 
-/// True for the error EFBIG of a write beyond `ulimit -f`.
-fn is_beyond_file_size(error: &(dyn Error + 'static)) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|it| it.kind() == ErrorKind::FileTooLarge && it.raw_os_error().is_some())
+/// True for the error EFBIG of a write beyond `ulimit -f`. Other libraries than the standard one
+/// have types of their own for errors of the system, with the same text.
+fn is_beyond_file_size(error: &dyn Error) -> bool {
+    error.to_string().ends_with("(os error 27)")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{self, ErrorKind};
 
     #[derive(Debug, thiserror::Error)]
     #[error("outer")]

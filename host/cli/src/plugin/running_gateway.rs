@@ -67,7 +67,7 @@ enum QueryError {
     Other(String),
 }
 
-impl<E: std::error::Error + 'static> From<E> for QueryError {
+impl<E: std::error::Error> From<E> for QueryError {
     fn from(error: E) -> Self {
         Self::Other(error_chain(&error))
     }

@@ -18,6 +18,7 @@ use crate::sandbox::cpu_timer::CpuTimer;
 use crate::sandbox::state::{CallContext, MessageSlot, Phase, SinkSlot, State};
 use crate::sandbox::wasi_context::DeterministicClock;
 use crate::{Bounds, PluginError};
+use ouli_message::error_chain::error_chain;
 use ouli_redaction::Secrets;
 
 /// The key of the time limit for starting an instance and for `prepare`.
@@ -297,7 +298,7 @@ fn explain(error: &wasmtime::Error, (limit, key): TimeLimit) -> String {
         Some(Trap::StackOverflow) => "trapped: call stack overflow".to_owned(),
         Some(Trap::UnreachableCodeReached) => "trapped: it panicked or aborted".to_owned(),
         Some(trap) => format!("trapped: {trap}"),
-        None => format!("trapped: {}", error.root_cause()),
+        None => format!("trapped: {}", error_chain(error.root_cause())),
     }
 }
 
