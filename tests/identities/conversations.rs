@@ -11,7 +11,7 @@ use crate::support::gateway::{self, Running};
 use crate::support::origin::{self, Seen};
 use crate::support::random;
 use crate::support::seeded::Random;
-use crate::support::websocket::{Peer, TEXT, Way, close, frame, socket_origin};
+use crate::support::websocket::{BINARY, Peer, TEXT, Way, close, frame, socket_origin};
 
 /// Two users who log in, and ask with what their login answered.
 #[test]
@@ -163,4 +163,81 @@ fn with_a_key_a_secret_is_recognised_in_places_of_other_kinds() {
     let report = replay.finish();
     assert_eq!((report.hits, report.renamed), (2, 0), "{report:?}");
     assert!(report.counted(Defect::Assumed).is_empty());
+}
+
+/// Opens a conversation whose first message has the token, and returns the answer to it.
+fn log_in_by_message(gateway: &Running, token: &str) -> String {
+    let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
+    let init = format!("{{\"type\":\"connection_init\",\"payload\":{{\"token\":\"{token}\"}}}}");
+    let answer = peer.asks(frame(TEXT, init)).text();
+    peer.send(close(1000, ""));
+    while peer.next().is_some() {}
+    answer
+}
+
+#[test]
+fn the_token_in_the_first_message_tells_whose_conversation_it_is() {
+    let with_key = |builder: gateway::Builder| {
+        builder.environment(|name| {
+            (name == "OULI_REDACTION_KEY").then(|| "0123456789abcdef-a-key".to_owned())
+        })
+    };
+    let origin = socket_origin();
+    let upstream = format!("http://{}", origin.address);
+    let gateway = with_key(gateway::over(&Arc::new(Folder::new()), "record").upstream(&upstream));
+    let gateway = gateway.start();
+    let tokens = [token(), token(), token()];
+    for token in &tokens {
+        assert!(log_in_by_message(&gateway, token).contains(token));
+    }
+    let folder = finish(gateway);
+    let replay = with_key(gateway::replay(&folder)).start();
+    // Each answer has the placeholder of its user, in any order.
+    let answers = |order: [usize; 3]| {
+        let mut answers = [const { String::new() }; 3];
+        for user in order {
+            answers[user] = log_in_by_message(&replay, &tokens[user]);
+        }
+        answers
+    };
+    let first = answers([2, 0, 1]);
+    assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2]);
+    replay.mark();
+    assert_eq!(answers([1, 2, 0]), first);
+    let report = replay.finish();
+    assert_eq!(
+        (report.hits, report.misses, report.renamed),
+        (6, 0, 0),
+        "{report:?}"
+    );
+    assert!(report.counted(Defect::Assumed).is_empty(), "{report:?}");
+    // Without the key it is not known whose token it is.
+    let replay = gateway::replay(&folder).start();
+    log_in_by_message(&replay, &token());
+    let report = replay.finish();
+    assert_eq!(
+        report.counted(Defect::Assumed).values().sum::<u64>(),
+        1,
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_binary_message_equals_no_text_message() {
+    let origin = socket_origin();
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&format!("http://{}", origin.address))
+        .start();
+    let mut peer = Peer::open(gateway.address, &Way::Upgrade, "/echo");
+    assert_eq!(peer.asks(frame(TEXT, "abc")).text(), "abc");
+    peer.send(close(1000, ""));
+    while peer.next().is_some() {}
+    let folder = finish(gateway);
+    let replay = gateway::replay(&folder).start();
+    let mut peer = Peer::open(replay.address, &Way::Upgrade, "/echo");
+    let refused = peer.asks(frame(BINARY, "abc"));
+    assert_eq!(refused.code(), Some(1008), "{}", refused.text());
+    let mut peer = Peer::open(replay.address, &Way::Upgrade, "/echo");
+    assert_eq!(peer.asks(frame(TEXT, "abc")).text(), "abc");
+    assert_eq!(replay.finish().misses, 1);
 }

@@ -1,6 +1,7 @@
 //! Secrets match by their identity: one to one over a run, and no value is a wildcard.
 
 mod conversations;
+mod credentials;
 mod fresh_logins;
 mod values;
 

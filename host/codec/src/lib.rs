@@ -15,6 +15,7 @@ pub mod message_view;
 pub mod minted;
 pub mod multipart;
 pub mod randomness;
+mod surprise;
 pub mod truncated;
 pub mod websocket;
 

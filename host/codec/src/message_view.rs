@@ -20,6 +20,10 @@ pub trait MessageView: Send + Sync {
     fn side(&self) -> Side {
         Side::Client
     }
+    /// True for a binary message of a WebSocket.
+    fn is_binary(&self) -> bool {
+        false
+    }
     /// True for the request that opens a WebSocket.
     fn is_websocket(&self) -> bool {
         false

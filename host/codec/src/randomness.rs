@@ -1,5 +1,7 @@
 //! Tells values that were generated from those that people write.
 
+use crate::surprise::surprise;
+
 /// Values under names that are only sometimes those of secrets: `?code=USD` and `?token=BTC` are
 /// none.
 const SOMETIMES: [&str; 5] = ["code", "key", "sig", "signature", "token"];
@@ -17,8 +19,13 @@ const MIN_DISTINCT: usize = 6;
 const MIN_RUN: usize = 6;
 /// Changes between letters and digits in a run. Words with a number have one, compact dates three.
 const MIN_CHANGES: usize = 3;
-/// No word and no number that people write is that long.
-const MAX_WORD: usize = 18;
+/// No number that people write is that long.
+const MAX_NUMBER: usize = 20;
+/// A part of a value that takes this many bits more than a text is none.
+const MIN_SURPRISE: u32 = 10;
+/// The same for letters alone, of which there are more than in most words.
+const MIN_SURPRISE_OF_LETTERS: u32 = 6;
+const MANY_LETTERS: usize = 19;
 /// The least length of the words of a name, on average: `GetOrderHistory` has five letters each.
 const MIN_WORD: usize = 3;
 /// Shorter runs may be abbreviations, such as `OAuth`.
@@ -29,8 +36,8 @@ const MIN_HEX: usize = 16;
 const MAX_COMMON_WORD: usize = 12;
 
 /// True if a value looks as if it were generated: it has at least 12 bytes, 6 of them distinct, and
-/// letters and digits, or capitals and small letters, change as often as by chance, or a part of it
-/// is too long for a word or a number.
+/// letters and digits, or capitals and small letters, change as often as by chance, its letters
+/// follow each other as in no word, or a number in it is too long.
 pub fn looks_random(value: &[u8]) -> bool {
     let mut seen = [false; 256];
     value
@@ -46,7 +53,17 @@ pub fn looks_random(value: &[u8]) -> bool {
         .copied()
         .filter(|it| !b"-_".contains(it))
         .collect();
-    is_grouped_hex(value) || runs(value).any(is_random_run) || runs(&joined).any(is_mixed)
+    is_grouped_hex(value)
+        || runs(value).any(is_random_run)
+        || runs(&joined).any(is_mixed)
+        || surprise(value) >= min_surprise(value)
+}
+
+fn min_surprise(value: &[u8]) -> u32 {
+    match value.len() >= MANY_LETTERS && value.iter().all(u8::is_ascii_alphabetic) {
+        true => MIN_SURPRISE_OF_LETTERS,
+        false => MIN_SURPRISE,
+    }
 }
 
 /// True for a short value that is a word, a number, or words and numbers: it occurs by chance.
@@ -67,7 +84,11 @@ fn is_random_run(run: &[u8]) -> bool {
         return false;
     }
     let digits = changes(run, u8::is_ascii_digit);
-    digits >= MIN_CHANGES || is_mixed(run) || (run.len() > MAX_WORD && words(run) <= 2)
+    digits >= MIN_CHANGES || is_mixed(run) || is_long_number(run)
+}
+
+fn is_long_number(run: &[u8]) -> bool {
+    run.len() > MAX_NUMBER && run.iter().all(u8::is_ascii_digit)
 }
 
 /// True if capitals and small letters change more often than in a name of several words.
@@ -133,6 +154,12 @@ mod tests {
             "aB3dE6gH9kLm",
             "V1StGXR8_Z5jdHi6B-myT",
             "my-token-5e7d1c",
+            "ZyoosGqxptwb",
+            "vbzkdmxtrplncgjf",
+            "FREVFSTMZSEOADVQ",
+            "0cb27453a7d1f9e6",
+            "XA43-WNCE-VRT9-CUTY",
+            "ds9-GEEIxTGq",
         ] {
             assert!(looks_random(value.as_bytes()), "{value}");
             assert!(!is_common_word(value.as_bytes()), "{value}");
@@ -154,6 +181,18 @@ mod tests {
             "acme-corporation",
             "000000000001",
             "a-rather-long-name-of-a-thing",
+            "reportselectsouth",
+            "internationalization",
+            "Donaudampfschifffahrt",
+            "2026-11-30T16:25:59.123+02:00",
+            "text-embedding-3-small",
+            "claude-3-5-sonnet-20241022",
+            "eu-central-1a.compute.example",
+            "MAX_CONNECTIONS_PER_HOST",
+            "anticonstitutionnellement",
+            "4149672629178917736",
+            "IMG_20210218_184613.jpg",
+            "0f:ae:8c:ab:e8:cb",
         ] {
             assert!(!looks_random(value.as_bytes()), "{value}");
         }
@@ -162,6 +201,51 @@ mod tests {
         }
         for value in ["p4ssw0rd", "pass word", "acme-corporation", "s3cr3t!"] {
             assert!(!is_common_word(value.as_bytes()), "{value}");
+        }
+    }
+
+    /// Values of a length from an alphabet.
+    fn generated(alphabet: &[u8], length: usize) -> impl Iterator<Item = Vec<u8>> {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut next = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 33).unwrap()
+        };
+        std::iter::repeat_with(move || {
+            let letters = std::iter::repeat_with(|| alphabet[next() % alphabet.len()]);
+            letters.take(length).collect()
+        })
+    }
+
+    #[test]
+    fn few_generated_values_look_like_text() {
+        const BASE62: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        let base64url = [BASE62, b"-_"].concat();
+        let (base36, base32) = (&BASE62[26..], b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
+        for (alphabet, length, most) in [
+            (BASE62, 16, 40),
+            (BASE62, 20, 10),
+            (&base64url[..], 22, 10),
+            (&base64url[..], 43, 0),
+            (b"0123456789abcdef", 16, 80),
+            (b"0123456789abcdef", 20, 10),
+            (b"0123456789abcdef", 32, 0),
+            (base36, 25, 10),
+            (base32, 32, 10),
+            (&BASE62[..52], 24, 10),
+            (&BASE62[..26], 24, 40),
+        ] {
+            let values = generated(alphabet, length).take(20_000);
+            let missed: Vec<_> = values.filter(|it| !looks_random(it)).collect();
+            let examples: Vec<_> = missed.iter().take(3).collect();
+            let name = String::from_utf8_lossy(alphabet);
+            assert!(
+                missed.len() <= most,
+                "{name} {length}: {} {examples:?}",
+                missed.len()
+            );
         }
     }
 }

@@ -54,7 +54,15 @@ pub(crate) fn keyed(
 }
 
 /// The parts of a key that apply to a message of a conversation.
-pub(crate) fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyPart> {
+pub(crate) fn message_parts(
+    message: &dyn MessageView,
+    declared: &[KeyPart],
+    added: &[KeyPart],
+) -> Vec<KeyPart> {
+    let binary = message.is_binary().then(|| KeyPart::Custom {
+        name: "type".to_owned(),
+        value: Bytes::from_static(b"binary"),
+    });
     let parts = declared.iter().chain(added).filter(|part| match part {
         KeyPart::Body { .. } | KeyPart::Custom { .. } | KeyPart::Minted(_) => true,
         KeyPart::Endpoint
@@ -64,8 +72,9 @@ pub(crate) fn message_parts(declared: &[KeyPart], added: &[KeyPart]) -> Vec<KeyP
         | KeyPart::Query { .. }
         | KeyPart::Header(_)
         | KeyPart::Cookies
+        | KeyPart::HiddenHeaders { .. }
         | KeyPart::Headers { .. }
         | KeyPart::Vary { .. } => false,
     });
-    parts.cloned().collect()
+    parts.cloned().chain(binary).collect()
 }

@@ -218,7 +218,7 @@ impl Plugins {
         secrets: &Arc<Secrets>,
     ) -> Result<KeyedMessage, PluginFailure> {
         let found = self.first_matcher(message, secrets, |matcher, declared, added| {
-            keyed(matcher, message_parts(declared, added), message)
+            keyed(matcher, message_parts(&**message, declared, added), message)
         })?;
         Ok(found.result)
     }
@@ -246,7 +246,7 @@ impl Plugins {
         secrets: &Arc<Secrets>,
     ) -> Result<MatchKey, PluginFailure> {
         let found = self.first_matcher(message, secrets, |matcher, declared, added| MatchKey {
-            key: key::derive(&message_parts(declared, added), &**message),
+            key: key::derive(&message_parts(&**message, declared, added), &**message),
             matcher: Arc::clone(matcher),
             failure: None,
         })?;
@@ -263,7 +263,7 @@ impl Plugins {
         secrets: &Arc<Secrets>,
     ) -> Result<Vec<DescribedPart>, PluginFailure> {
         let found = self.first_matcher(message, secrets, |_, declared, added| {
-            key::describe(&message_parts(declared, added), &**message)
+            key::describe(&message_parts(&**message, declared, added), &**message)
         })?;
         Ok(found.result)
     }

@@ -19,6 +19,8 @@ pub struct ConversationMessage<'a> {
     pub protocol: Protocol,
     /// Who sent the message.
     pub side: Side,
+    /// True for a binary message of a WebSocket, which no text message equals.
+    pub is_binary: bool,
     /// The payload, decompressed.
     pub bytes: &'a Bytes,
 }
@@ -33,7 +35,8 @@ impl ConversationMessage<'_> {
     pub(crate) fn to_part(self, bytes: Bytes, message_type: Option<&MessageType>) -> StreamPart {
         let json = message_type.and_then(|message_type| message_type.to_json(&bytes));
         let request = Arc::clone(self.request);
-        StreamPart::new(request, StreamPartKind::Message, self.side, bytes).with_json(json)
+        let part = StreamPart::new(request, StreamPartKind::Message, self.side, bytes);
+        part.with_json(json).with_type(self.is_binary)
     }
 }
 

@@ -54,10 +54,15 @@ impl RedactionPass<'_> {
                 .placeholder_for(rule, value.as_bytes())
                 .map(String::into_bytes),
             layout => map_text(value.as_bytes(), |text| {
-                let secrets = layout.secrets(text).into_iter();
+                let account = layout.account(text);
+                let secrets = layout.secrets(text, account.as_ref()).into_iter();
                 let replacements = secrets.filter_map(|range| {
-                    let new = self.placeholder_for(rule, text[range.clone()].as_bytes())?;
-                    Some(Replacement::new(range, new))
+                    let value = text[range.clone()].as_bytes();
+                    let new = match account.as_ref() == Some(&range) {
+                        true => self.placeholder_for_account(rule, value),
+                        false => self.placeholder_for(rule, value),
+                    };
+                    Some(Replacement::new(range, new?))
                 });
                 let replacements = replacements.collect();
                 self.register_basic_password(rule, text);
@@ -126,7 +131,24 @@ impl SecretLayout {
         }
     }
 
-    fn secrets(self, text: &str) -> Vec<Range<usize>> {
+    /// The account in credentials that are computed anew for each request: the id of a key (AWS
+    /// signature version 4), or the name of a user (RFC 7616).
+    fn account(self, text: &str) -> Option<Range<usize>> {
+        if self != Self::Credentials {
+            return None;
+        }
+        let start = text.find(' ')? + 1;
+        let value = |name: &str| {
+            let lower = text.to_ascii_lowercase();
+            Some(start + lower[start..].find(name)? + name.len())
+        };
+        let begin = value("credential=").or_else(|| value("username=\"").or(value("username=")))?;
+        let end = text[begin..].find(['/', ',', '"', ' ']);
+        let end = end.map_or(text.len(), |end| begin + end);
+        Some(begin..end).filter(|account| !account.is_empty())
+    }
+
+    fn secrets(self, text: &str, account: Option<&Range<usize>>) -> Vec<Range<usize>> {
         match self {
             Self::Whole => std::iter::once(0..text.len()).collect(),
             Self::Cookie => items(text, ';')
@@ -141,7 +163,17 @@ impl SecretLayout {
             }
             Self::Credentials => {
                 let start = text.find(' ').map_or(0, |at| at + 1);
-                vec![trimmed(text, start..text.len())]
+                let Some(account) = account else {
+                    return vec![trimmed(text, start..text.len())];
+                };
+                // The name of the parameter and the delimiter stay.
+                let name = text[..account.start]
+                    .rfind([' ', ','])
+                    .map_or(start, |at| at + 1);
+                let after = (account.end + 1).min(text.len());
+                let ranges = [start..name.max(start), account.clone(), after..text.len()];
+                let ranges = ranges.map(|range| trimmed(text, range));
+                ranges.into_iter().filter(|it| !it.is_empty()).collect()
             }
             Self::Challenge => name_value_pairs::parameters(text)
                 .filter(|(name, _)| {

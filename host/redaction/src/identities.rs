@@ -65,4 +65,4 @@ impl Identities {
 }
 
 /// The class of values that are computed anew for each request. They identify nobody.
-const SIGNATURE: &str = "signature";
+pub(crate) const SIGNATURE: &str = "signature";

@@ -172,11 +172,25 @@ impl RedactionPass<'_> {
     /// The placeholder for a value whose location a rule names. None if the value stays: it is
     /// empty, already a placeholder, or no secret by the rule.
     pub(super) fn placeholder_for(&mut self, rule: &Rule, value: &[u8]) -> Option<String> {
+        self.placeholder_in_place(rule, value, true)
+    }
+
+    /// The same for the name of an account, which is not searched for elsewhere.
+    pub(super) fn placeholder_for_account(&mut self, rule: &Rule, name: &[u8]) -> Option<String> {
+        self.placeholder_in_place(rule, name, false)
+    }
+
+    fn placeholder_in_place(
+        &mut self,
+        rule: &Rule,
+        value: &[u8],
+        is_searched_for: bool,
+    ) -> Option<String> {
         if value.is_empty() || !rule.applies_to(value) {
             return None;
         }
         let Some(found) = placeholder::parse_whole(value) else {
-            let secret = self.register(rule, value);
+            let secret = self.register(rule, value, is_searched_for);
             return Some(match self.purpose {
                 Purpose::Key => placeholder::unnumbered(&rule.class),
                 Purpose::Write | Purpose::Holes => self.placeholder_text(&secret),
@@ -194,7 +208,7 @@ impl RedactionPass<'_> {
 
     /// The placeholder for a value that a pattern matched.
     pub(super) fn placeholder_for_match(&mut self, rule: &Rule, value: &[u8]) -> String {
-        let secret = self.register(rule, value);
+        let secret = self.register(rule, value, true);
         self.placeholder_text(&secret)
     }
 
@@ -208,7 +222,7 @@ impl RedactionPass<'_> {
     /// Registers a secret that is part of a replaced value, without counting it.
     pub(super) fn register_uncounted(&mut self, rule: &Rule, value: &[u8]) {
         if !value.is_empty() && !placeholder::is_placeholder(value) {
-            self.get_or_register(rule, value);
+            self.get_or_register(rule, value, true);
         }
     }
 
@@ -217,13 +231,14 @@ impl RedactionPass<'_> {
         self.counts
     }
 
-    fn register(&mut self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
+    fn register(&mut self, rule: &Rule, value: &[u8], is_searched_for: bool) -> Arc<Secret> {
         self.count(&rule.id);
-        self.get_or_register(rule, value)
+        self.get_or_register(rule, value, is_searched_for)
     }
 
-    fn get_or_register(&self, rule: &Rule, value: &[u8]) -> Arc<Secret> {
-        let is_searched_for = || !self.rules.is_name(value) && !is_common_word(value);
+    fn get_or_register(&self, rule: &Rule, value: &[u8], is_searched_for: bool) -> Arc<Secret> {
+        let is_searched_for =
+            || is_searched_for && !self.rules.is_name(value) && !is_common_word(value);
         let place = self.place();
         self.secrets
             .get_or_register(&rule.id, &rule.class, value, place, is_searched_for)

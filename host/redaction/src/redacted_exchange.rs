@@ -9,7 +9,7 @@ use ouli_codec::MessageView;
 use ouli_codec::chunks::chunk_bodies;
 use ouli_codec::grpc::Schema;
 use ouli_message::Exchange;
-use ouli_message::stream::{Side, StreamContent};
+use ouli_message::stream::{MessageKind, Protocol, Side, StreamContent};
 
 /// The request and the response of a redacted exchange. The response has the parts of the stream.
 pub fn exchange_views(
@@ -66,6 +66,8 @@ fn stream_parts(
                     request,
                     protocol: *protocol,
                     side: message.side,
+                    is_binary: *protocol == Protocol::WebSocket
+                        && matches!(message.kind, MessageKind::Binary(_)),
                     bytes: &payload.content.to_bytes(),
                 };
                 let message_type = message.message_type(schema);

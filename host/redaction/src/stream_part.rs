@@ -39,6 +39,7 @@ pub(crate) struct StreamPart {
     parent: Arc<dyn MessageView>,
     kind: StreamPartKind,
     side: Side,
+    is_binary: bool,
     fields: Fields,
     body: Bytes,
     /// The body converted to JSON text, for formats that are not JSON.
@@ -62,6 +63,7 @@ impl StreamPart {
             parent,
             kind,
             side,
+            is_binary: false,
             fields: Fields::default(),
             body,
             json_text: None,
@@ -86,6 +88,13 @@ impl StreamPart {
         self
     }
 
+    /// The same part, as a binary message or not.
+    #[must_use]
+    pub(crate) fn with_type(mut self, is_binary: bool) -> Self {
+        self.is_binary = is_binary;
+        self
+    }
+
     /// The same part, which has holes for these identities in that form.
     #[must_use]
     pub(crate) fn with_holes_of(mut self, mut part: Self, identities: Arc<Identities>) -> Self {
@@ -102,6 +111,10 @@ impl MessageView for StreamPart {
 
     fn side(&self) -> Side {
         self.side
+    }
+
+    fn is_binary(&self) -> bool {
+        self.is_binary
     }
 
     fn minted_values(&self) -> Option<&MintedValues> {

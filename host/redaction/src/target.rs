@@ -1,6 +1,7 @@
 //! Redaction of the target of a request, its path and query, and of urlencoded forms.
 
 use crate::free_text::TextLocation;
+use crate::identities::SIGNATURE;
 use crate::name_matcher::NameMap;
 use crate::pass::RedactionPass;
 use crate::placeholder;
@@ -48,6 +49,23 @@ impl RedactionPass<'_> {
         self.redact_pairs(text, form::pairs(text.as_bytes()), &rules.form)
     }
 
+    /// Redacts the id of a key, and the scope in which it signs. The scope has a class of its own:
+    /// with the date in it, it identifies nobody.
+    fn redact_scoped(&mut self, rule: &Rule, (id, scope): (&str, &str)) -> Option<String> {
+        let scope = scope.strip_prefix('/').unwrap_or(scope);
+        let scope_rule = Rule::new(&rule.id, SIGNATURE);
+        let new_id = self.placeholder_for_account(rule, id.as_bytes());
+        let new_scope = self.placeholder_for_account(&scope_rule, scope.as_bytes());
+        if new_id.is_none() && new_scope.is_none() {
+            return None;
+        }
+        let [id, scope] = [(new_id, id), (new_scope, scope)].map(|(new, old)| match new {
+            Some(new) => placeholder::encoded(&new),
+            None => form::encode_component(old),
+        });
+        Some(format!("{id}%2F{scope}"))
+    }
+
     /// Redacts the values that rules name, then the other decoded values, then the encoded text.
     fn redact_pairs(
         &mut self,
@@ -58,9 +76,12 @@ impl RedactionPass<'_> {
         let mut out = TextSplicer::new(text);
         for pair in pairs {
             let new = match rules.get(&pair.name) {
-                Some(rule) => self
-                    .placeholder_for(rule, pair.value.as_bytes())
-                    .map(|new| placeholder::encoded(&new)),
+                Some(rule) => match scope_start(&pair) {
+                    Some(start) => self.redact_scoped(rule, pair.value.split_at(start)),
+                    None => self
+                        .placeholder_for(rule, pair.value.as_bytes())
+                        .map(|new| placeholder::encoded(&new)),
+                },
                 None => self
                     .redact_pair_value(&pair.value)
                     .map(|new| form::encode_component(&new)),
@@ -86,4 +107,17 @@ impl RedactionPass<'_> {
         }
         self.redact_free_text(value, TextLocation::Body, 1)
     }
+}
+
+/// Where the scope begins in `ID/DATE/REGION/SERVICE/aws4_request`, the credential of a presigned
+/// URL (AWS signature version 4).
+fn scope_start(pair: &form::Pair) -> Option<usize> {
+    let name = pair.name.to_ascii_lowercase();
+    let start = pair
+        .value
+        .find('/')
+        .filter(|_| name.ends_with("-credential"))?;
+    let scope = &pair.value[start + 1..];
+    let is_scope = scope.ends_with("_request") || placeholder::is_placeholder(scope.as_bytes());
+    is_scope.then_some(start)
 }

@@ -110,6 +110,7 @@ fn is_absent(part: &KeyPart, message: &dyn MessageView) -> bool {
     match part {
         KeyPart::Header(name) => !is_sent(name),
         KeyPart::Vary { .. } | KeyPart::Minted(_) => true,
+        KeyPart::HiddenHeaders { except } => value::hidden_headers(message, except).is_empty(),
         _ => false,
     }
 }

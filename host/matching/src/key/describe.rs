@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::body::{Body, MAX_NESTED, PartContent, kept_fields, part_type};
+use super::credentials;
 use super::exclusions::Exclusions;
 use super::json::Json;
 use super::lines;
@@ -85,12 +86,16 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView, minted: &Minted<'_>)
         }
         KeyPart::Header(name) => {
             let values = message.fields().get_all(name);
-            fields(
-                values.map(|value| (name.as_str(), value.as_bytes())),
-                minted,
-            )
+            let values: Vec<_> = values
+                .map(|value| credentials::compared(name, value.as_bytes()))
+                .collect();
+            let values = values.iter().map(|value| (name.as_str(), &**value));
+            fields(values, minted)
         }
         KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => Value::Empty,
+        KeyPart::HiddenHeaders { except } => {
+            fields(value::hidden_headers(message, except).into_iter(), minted)
+        }
         KeyPart::Headers { except } => fields(value::headers(message, except).into_iter(), minted),
         KeyPart::Body { except } => body(message, except, minted),
         KeyPart::Custom { value, .. } => raw(value, &Minted::default()),

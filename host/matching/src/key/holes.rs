@@ -50,11 +50,13 @@ impl<'a> Holes<'a> {
         self.root = name_digest;
     }
 
-    /// The identities that were found since there were this many are in the part with this name.
+    /// The identities that were found since there were this many are in the part with this name, if
+    /// they have none yet.
     pub(super) fn end_part(&mut self, before: usize, name: impl FnOnce() -> String) {
         if self.found.len() > before {
             let name: Arc<str> = name().into();
-            for found in &mut self.found[before..] {
+            let found = self.found[before..].iter_mut();
+            for found in found.filter(|it| it.part.is_empty()) {
                 found.part = Arc::clone(&name);
             }
         }
@@ -119,16 +121,17 @@ impl<'a> Holes<'a> {
         leaf(Tag::Minted, &[])
     }
 
-    /// The digest of such a text whose holes identify nobody.
-    pub(super) fn anonymous_leaf(&mut self, tag: Tag, text: &[u8], place: u128) -> u128 {
-        let before = self.found.len();
-        let digest = self.leaf(tag, text, place);
-        self.found.truncate(before);
-        digest
+    /// Collects the identities in a text that is not part of the key.
+    pub(super) fn collect(&mut self, text: &[u8], place: u128) {
+        for (ordinal, (_, index)) in holes(text).enumerate() {
+            let content = self.message.hole(index);
+            if let Some(identity) = content.and_then(|content| content.identity) {
+                self.add(child(place, ordinal as u128), identity);
+            }
+        }
     }
 
-    /// Collects the identities in a text that is not part of the key. Values that are short or
-    /// common identify nobody.
+    /// The same without values that are short or common.
     pub(super) fn collect_rare(&mut self, text: &[u8], place: u128) {
         for (ordinal, (_, index)) in holes(text).enumerate() {
             let content = self.message.hole(index).filter(|content| content.is_rare);

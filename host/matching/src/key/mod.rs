@@ -4,6 +4,7 @@
 mod accept;
 mod body;
 mod capture;
+mod credentials;
 mod derive;
 mod describe;
 mod digest;

@@ -35,7 +35,7 @@ impl ExcludedNames {
 
     /// The same list with one more name; in lower case for a list of headers.
     #[must_use]
-    pub(crate) fn with(&self, name: &str) -> Self {
+    pub fn with(&self, name: &str) -> Self {
         let mut list = self.clone();
         list.add(name);
         list

@@ -27,6 +27,12 @@ pub enum KeyPart {
     Header(String),
     /// The identities in cookies. They count for a cookie that both requests have.
     Cookies,
+    /// The headers that redaction hides and that no other part compares: the credentials of a
+    /// request count, whatever their names are.
+    HiddenHeaders {
+        /// Excluded headers, from [`ExcludedNames::case_insensitive`].
+        except: ExcludedNames,
+    },
     /// All headers, sorted by name. Values of one name keep their order.
     Headers {
         /// Excluded headers, from [`ExcludedNames::case_insensitive`].
@@ -74,6 +80,7 @@ impl KeyPart {
             Self::Query { .. } => "query",
             Self::Header(name) | Self::Custom { name, .. } => name,
             Self::Cookies => "cookies",
+            Self::HiddenHeaders { .. } => HIDDEN_HEADERS,
             Self::Headers { .. } => "headers",
             Self::Vary { .. } => "vary",
             Self::Minted(_) => "minted",
@@ -92,6 +99,7 @@ impl KeyPart {
             | Self::Path
             | Self::Query { .. }
             | Self::Cookies
+            | Self::HiddenHeaders { .. }
             | Self::Headers { .. }
             | Self::Vary { .. }
             | Self::Minted(_)
@@ -100,6 +108,9 @@ impl KeyPart {
         leaf(tag, self.plain_name().as_bytes())
     }
 }
+
+/// The name of the part for all hidden headers.
+pub(crate) const HIDDEN_HEADERS: &str = "hidden headers";
 
 /// Prefix of the name of a part for one header.
 pub const HEADER_PREFIX: &str = "header.";

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::body::digest_body;
+use super::credentials;
 use super::digest::{OrderedDigest, Sketch, Tag, leaf};
 use super::holes::{Holes, child};
 use super::name_list::ExcludedNames;
@@ -10,6 +11,7 @@ use super::part::{HEADER_PREFIX, KeyPart};
 use super::path::normalized;
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::MessageView;
+use ouli_codec::identity::has_hole;
 
 /// The digest of the value of a part in a message.
 pub(super) fn digest_value(
@@ -31,6 +33,7 @@ pub(super) fn digest_value(
         KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => {
             ValueDigest::without_sketch(leaf(Tag::Empty, &[]))
         }
+        KeyPart::HiddenHeaders { except } => hidden(message, except, holes),
         KeyPart::Headers { except } => {
             let (pairs, minted) = (headers(message, except), Arc::clone(&holes.minted));
             digest_pairs(Tag::Pairs, &pairs, &|name| minted.has_header(name), holes)
@@ -120,9 +123,43 @@ fn header(message: &dyn MessageView, name: &str, holes: &mut Holes<'_>) -> Value
         let value = value.as_bytes();
         list.push(match text {
             Some(text) => holes.spot(text, place),
-            None if is_computed(name, value) => holes.anonymous_leaf(Tag::Text, value, place),
-            None => holes.leaf(Tag::Text, value, place),
+            None => holes.leaf(Tag::Text, &credentials::compared(name, value), place),
         });
+        if let Some(account) = credentials::account(name, value) {
+            holes.collect(account, child(place, ACCOUNT));
+        }
+    }
+    ValueDigest::without_sketch(list.finish())
+}
+
+/// The place of an account in credentials.
+const ACCOUNT: u128 = 1 << 64;
+
+/// The headers with secrets that no other part compares, sorted by name.
+pub(super) fn hidden_headers<'a>(
+    message: &'a dyn MessageView,
+    except: &ExcludedNames,
+) -> Vec<(&'a str, &'a [u8])> {
+    let with_holes = message.with_holes().unwrap_or(message).fields();
+    let names: Vec<_> = with_holes
+        .iter()
+        .filter(|(name, value)| has_hole(value.as_bytes()) && !except.contains(name.as_str()))
+        .map(|(name, _)| name)
+        .collect();
+    let all = message.fields().iter();
+    let hidden = all.filter(|(name, _)| names.contains(name));
+    sort_by_name(hidden.map(|(name, value)| (name.as_str(), value.as_bytes())))
+}
+
+/// The digest of the headers with secrets.
+fn hidden(message: &dyn MessageView, except: &ExcludedNames, holes: &mut Holes<'_>) -> ValueDigest {
+    let mut list = OrderedDigest::new(Tag::Pairs);
+    for (name, value) in hidden_headers(message, except) {
+        let place = child(holes.root(), leaf(Tag::Name, name.as_bytes()));
+        let before = holes.len();
+        list.push(leaf(Tag::Name, name.as_bytes()));
+        list.push(holes.leaf(Tag::Text, value, place));
+        holes.end_part(before, || format!("{HEADER_PREFIX}{name}"));
     }
     ValueDigest::without_sketch(list.finish())
 }
@@ -155,38 +192,3 @@ pub(super) fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) 
         }
     }
 }
-
-/// True if credentials are computed anew for each request, so that they identify nobody.
-fn is_computed(name: &str, value: &[u8]) -> bool {
-    if name != "authorization" && name != "proxy-authorization" {
-        return false;
-    }
-    let scheme = value.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let starts_with = |start: &&str| {
-        let head = scheme.get(..start.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
-    };
-    COMPUTED_SCHEMES.iter().any(starts_with)
-}
-
-/// The beginnings of the names of authentication schemes that prove a secret without sending it, in
-/// lower case: signatures and challenges.
-const COMPUTED_SCHEMES: [&str; 17] = [
-    "acs3-",
-    "aws",
-    "bce-auth",
-    "digest",
-    "dpop",
-    "goog",
-    "hawk",
-    "hmac",
-    "mutual",
-    "negotiate",
-    "ntlm",
-    "oauth",
-    "scram-",
-    "sdk-hmac",
-    "sharedkey",
-    "signature",
-    "tc3-",
-];

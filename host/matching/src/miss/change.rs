@@ -78,6 +78,9 @@ impl Change {
             Self::RemoveHeader(removed) => remove_header(parts, removed),
             Self::IgnoreHeader(ignored) => {
                 remove_header(parts, ignored);
+                if ignored == "cookie" {
+                    parts.retain(|part| !matches!(part, KeyPart::Cookies));
+                }
                 for part in parts {
                     IgnoreList::Headers.exclude(ignored, part);
                 }
@@ -130,7 +133,12 @@ impl IgnoreList {
     fn exclude(self, entry: &str, part: &mut KeyPart) {
         match (self, part) {
             (Self::Query, KeyPart::Query { except }) => *except = except.with(entry),
-            (Self::Headers, KeyPart::Headers { except } | KeyPart::Vary { except }) => {
+            (
+                Self::Headers,
+                KeyPart::Headers { except }
+                | KeyPart::HiddenHeaders { except }
+                | KeyPart::Vary { except },
+            ) => {
                 *except = except.with(&entry.to_ascii_lowercase());
             }
             (Self::Body, KeyPart::Body { except }) => except.extend(Pointer::parse(entry)),

@@ -1,5 +1,6 @@
 //! The first difference as a field value, for responses without a body.
 
+use super::cause::Cause;
 use super::report::Miss;
 use super::resolution::Resolution;
 use super::truncate::shorten;
@@ -11,25 +12,41 @@ impl Miss {
     /// The nearest exchange, the first difference from it, and the settings that make the request
     /// match, as a dictionary (RFC 9651, section 3.2). `None` if nothing is compared.
     pub fn to_field_value(&self) -> Option<String> {
+        let (exchange, part, other) = self.first_difference()?;
+        let remedy = self.remedy.as_ref().map(|remedy| &remedy.flags);
+        let help = match remedy.filter(|flags| flags.len() <= MAX_FLAGS) {
+            Some(flags) => format!("add={}", quoted(flags)),
+            None => other,
+        };
+        let part = quoted(&shorten(&part));
+        Some(format!("exchange={exchange}, part={part}, {help}"))
+    }
+
+    /// The exchange, the part that differs first, and what helps without a remedy.
+    fn first_difference(&self) -> Option<(u64, String, String)> {
+        let hint = |text: &str| format!("hint={}", quoted(&shorten(text)));
+        match &self.cause {
+            Cause::OtherIdentity(conflict) => {
+                return Some((
+                    conflict.exchange,
+                    conflict.part.clone(),
+                    hint(&conflict.reason),
+                ));
+            }
+            Cause::ReplayedSecret(secret) => {
+                let text = "the upstream does not know it: record the session again";
+                return Some((secret.exchange, secret.part.clone(), hint(text)));
+            }
+            _ => {}
+        }
         let nearest = self.nearest.first()?;
         let first = nearest.differences.first()?;
-        let mut members = vec![
-            format!("exchange={}", nearest.ordinal),
-            format!("part={}", quoted(&shorten(&first.location()))),
-        ];
-        match (&self.remedy, &first.resolution) {
-            (Some(remedy), _) if remedy.flags.len() <= MAX_FLAGS => {
-                members.push(format!("add={}", quoted(&remedy.flags)));
-            }
-            (_, Resolution::Setting(_)) => {
-                members.push(format!("setting={}", quoted(&first.resolution.to_string())));
-            }
-            (_, Resolution::Hint(_) | Resolution::PathForm(_)) => {
-                let hint = shorten(&first.resolution.to_string());
-                members.push(format!("hint={}", quoted(&hint)));
-            }
-        }
-        Some(members.join(", "))
+        let resolution = first.resolution.to_string();
+        let help = match &first.resolution {
+            Resolution::Setting(_) => format!("setting={}", quoted(&resolution)),
+            Resolution::Hint(_) | Resolution::PathForm(_) => hint(&resolution),
+        };
+        Some((nearest.ordinal as u64, first.location(), help))
     }
 }
 

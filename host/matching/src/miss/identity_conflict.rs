@@ -1,5 +1,8 @@
 //! A recorded request with the same key and other secrets.
 
+use super::change::{Change, IgnoreList};
+use crate::key::{HEADER_PREFIX, KeyPart};
+
 /// Why the secrets of a request are not those of a recorded one with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityConflict {
@@ -31,5 +34,24 @@ impl IdentityConflict {
             ..
         } = self;
         format!("exchange {exchange} differs in {part}: {reason}")
+    }
+
+    /// The change of the settings that leaves out the header with the secret; none if it is in
+    /// another part.
+    pub(super) fn change(&self, parts: &[KeyPart]) -> Option<Change> {
+        if self.part == "cookies" {
+            return Some(Change::IgnoreHeader("cookie".to_owned()));
+        }
+        let name = self.part.strip_prefix(HEADER_PREFIX)?;
+        let mut parts = parts.iter();
+        Some(
+            match parts.any(|it| matches!(it, KeyPart::Header(own) if own == name)) {
+                true => Change::RemoveHeader(name.to_owned()),
+                false => Change::Ignore {
+                    list: IgnoreList::Headers,
+                    entry: name.to_owned(),
+                },
+            },
+        )
     }
 }

@@ -5,6 +5,7 @@ use super::cause::Cause;
 use super::change::Change;
 use super::difference::{Difference, Differences, differences};
 use super::guidance::{Guidance, Remedy};
+use super::identity_conflict::IdentityConflict;
 use super::resolution::Resolution;
 use super::unavailable::Unavailable;
 use super::{selection, similarity, trial};
@@ -107,6 +108,12 @@ pub fn report(missed: MissedRequest, candidates: Vec<Candidate>) -> Miss {
         let is_sure = missed.cause == Cause::NoMatch && !missed.unavailable.is_damaged();
         if is_sure && remedy.is_none() {
             remedy = tried_remedy(&live, candidate, &found, &candidates, guidance);
+        }
+        if let Cause::OtherIdentity(conflict) = &missed.cause
+            && conflict.exchange == candidate.ordinal as u64
+            && remedy.is_none()
+        {
+            remedy = identity_remedy(&live, candidate, conflict, guidance);
         }
         if has_path && !candidate.has_path_of(&live) {
             found.list.retain(|difference| difference.part != "body");
@@ -231,6 +238,29 @@ fn changes(found: &Differences) -> Vec<Change> {
         Resolution::Hint(_) | Resolution::PathForm(_) => None,
     };
     found.list.iter().filter_map(change).collect()
+}
+
+/// The change of the settings under which the secret that differs does not count; none if others
+/// are left, since it is not known what they stand for.
+fn identity_remedy(
+    live: &Described,
+    candidate: &RankedCandidate,
+    conflict: &IdentityConflict,
+    guidance: &Guidance,
+) -> Option<Remedy> {
+    let (live, recorded) = (&live.message, &candidate.recorded.message);
+    let is_summarized = live.view.is_summarized() || recorded.view.is_summarized();
+    if is_summarized
+        || live.matcher.is_some()
+        || recorded.matcher.is_some()
+        || !candidate.selecting.is_empty()
+    {
+        return None;
+    }
+    let changes = [conflict.change(&live.parts)?.under(&guidance.matcher)];
+    let [live, recorded] = [live, recorded].map(|it| trial::changed(it, &changes).key());
+    let is_equal = live == recorded && live.identities().is_empty();
+    is_equal.then(|| Remedy::new(guidance, candidate.ordinal, &changes, Vec::new()))
 }
 
 /// The smallest change of the settings under which the candidate matches; none if there is none.

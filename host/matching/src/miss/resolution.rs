@@ -78,6 +78,7 @@ fn whole(difference: &RawDifference) -> Resolution {
             let recorded = difference.recorded.as_deref().unwrap_or_default();
             Resolution::Hint(format!("set name = {recorded} in this [[endpoint]]"))
         }
+        "type" => hint("one of the two is a binary message, the other a text message"),
         "protocol" => hint("only one of the two is a WebSocket handshake"),
         part @ ("query" | "headers") => {
             Resolution::Hint(format!("only one of the two keys has the part {part}"))

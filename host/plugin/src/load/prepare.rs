@@ -118,8 +118,35 @@ fn prepare(
     })
 }
 
+/// The part for credentials in headers that the built-in matcher does not know by name. The
+/// contract has none. None if it declares all headers, or its default lists do not apply.
+fn hidden_headers(declared: &[KeyPart]) -> Option<KeyPart> {
+    let has_all = declared
+        .iter()
+        .any(|it| matches!(it, KeyPart::Headers { .. }));
+    let has_defaults = declared.iter().any(|it| matches!(it, KeyPart::Header(_)));
+    let except = declared.iter().find_map(|part| match part {
+        KeyPart::Vary { except } => Some(except.clone()),
+        _ => None,
+    });
+    let mut except = except.filter(|_| has_defaults && !has_all)?;
+    let named = declared.iter().filter_map(|part| match part {
+        KeyPart::Header(name) => Some(name.as_str()),
+        _ => None,
+    });
+    for name in named.chain(NOT_COMPARED) {
+        except = except.with(name);
+    }
+    Some(KeyPart::HiddenHeaders { except })
+}
+
+/// Cookies are compared one by one. A session token of AWS belongs to the key in `authorization`,
+/// and whether there is one depends on where the program got its credentials.
+const NOT_COMPARED: [&str; 2] = ["cookie", "x-amz-security-token"];
+
 /// Adds the parts of the built-in matcher that the contract does not have.
 fn add_parts(matcher: &mut Declared<KeyPart>, settings: &str) -> Result<(), PluginError> {
+    matcher.items.extend(hidden_headers(&matcher.items));
     if !ignores_cookies(settings) {
         matcher.items.push(KeyPart::Cookies);
     }

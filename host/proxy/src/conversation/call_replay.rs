@@ -265,7 +265,9 @@ impl CallReplay {
         }
         for message in self.splitter.feed(&data).map_err(invalid)? {
             let decoded = self.decode(message).await?;
-            self.cursor.receive(&decoded.map_err(invalid)?).await?;
+            self.cursor
+                .receive(&decoded.map_err(invalid)?, false)
+                .await?;
         }
         let received = self.consumed.as_ref().map_or(0, BytesMut::capacity);
         self.reservation.resize(received + self.splitter.buffered());

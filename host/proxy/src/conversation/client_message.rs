@@ -43,11 +43,15 @@ impl Parties {
     ///
     /// # Errors
     /// If a plugin fails.
-    pub(super) fn keyed(&self, bytes: &Bytes) -> Result<KeyedBytes, PluginFailure> {
+    pub(super) fn keyed(
+        &self,
+        (bytes, is_binary): (&Bytes, bool),
+    ) -> Result<KeyedBytes, PluginFailure> {
         let message = ConversationMessage {
             request: &self.lookup.request_view,
             protocol: self.protocol,
             side: Side::Client,
+            is_binary,
             bytes,
         };
         let (plugins, secrets) = (&self.snapshot.plugins, self.session.secrets());

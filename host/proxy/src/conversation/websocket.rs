@@ -245,8 +245,8 @@ impl WebSocketReplay {
                 self.send(pong).await?;
             }
             ReceivedMessage::Pong(_) => {}
-            ReceivedMessage::Data { content, .. } => {
-                if let Err(error) = self.cursor.receive(&content).await {
+            ReceivedMessage::Data { content, text, .. } => {
+                if let Err(error) = self.cursor.receive(&content, !text).await {
                     return self.handle_miss(&error).await.map(Some);
                 }
             }

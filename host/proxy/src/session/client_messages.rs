@@ -63,7 +63,8 @@ impl Index {
             .filter(|message| message.side == Side::Client);
         let keys = messages.filter_map(|message| match &message.kind {
             MessageKind::Text(payload) | MessageKind::Binary(payload) => {
-                Some(self.payload_key(&request, protocol, payload))
+                let is_binary = is_binary(protocol, &message.kind);
+                Some(self.payload_key(&request, protocol, (payload, is_binary)))
             }
             MessageKind::Invalid { code, reason } => {
                 Some(Ok(ClientMessageKey::of_violation(*code, reason)))
@@ -74,6 +75,9 @@ impl Index {
             | MessageKind::End => None,
         });
         let keys: Arc<[ClientMessageKey]> = keys.collect::<Result<_, String>>()?;
+        let uses = keys.iter().flat_map(|key| key.identities.iter());
+        let identities = uses.map(|it| it.identity.clone());
+        self.message_identities.write().extend(identities);
         let mut cache = self.client_message_keys.lock();
         cache.insert(entry.ordinal, Arc::clone(&keys));
         Ok(keys)
@@ -83,11 +87,11 @@ impl Index {
         &self,
         request: &Arc<dyn MessageView>,
         protocol: Protocol,
-        payload: &Payload,
+        (payload, is_binary): (&Payload, bool),
     ) -> Result<ClientMessageKey, String> {
         let size = usize::try_from(payload.content.size()).unwrap_or(usize::MAX);
         let _memory = self.session.all_runs.memory.reserve_work(size);
-        let message = self.message_view(request, protocol, payload)?;
+        let message = self.message_view(request, protocol, (payload, is_binary))?;
         let keyed = self.plugins.message_key(&message, self.session.secrets());
         let keyed = keyed.map_err(|error| error.to_string())?;
         self.session.count_failed_matcher(&keyed);
@@ -105,13 +109,14 @@ impl Index {
 
     /// True if the secrets of a message fit those of a recorded one with an equal key. They stand
     /// for them from now on.
+    /// `others` are the identities of other conversations with the same messages so far.
     pub(crate) fn bind_message(
         &self,
         entry: &Entry,
-        live: &[IdentityUse],
-        recorded: &[IdentityUse],
+        uses: (&[IdentityUse], &[IdentityUse]),
+        others: &[(u64, &[IdentityUse])],
     ) -> bool {
-        self.bind_identities(&self.state.read(), entry, (live, recorded))
+        self.bind_identities(&self.state.read(), entry, uses, others)
     }
 
     /// Explains why a message has no response: compares it with the client messages at the same
@@ -146,10 +151,10 @@ impl Index {
                 continue;
             };
             let payload = client_payloads(entry, protocol).nth(position);
-            let message = payload.and_then(|payload| {
+            let message = payload.and_then(|(payload, is_binary)| {
                 let keys = self.cached_client_message_keys(entry);
                 let key = keys.and_then(|keys| Some(keys.get(position)?.hash));
-                let payload = (payload, key.map(low_half));
+                let payload = ((payload, is_binary), key.map(low_half));
                 let message = self.comparable_message(&view, protocol, payload, &mut budget);
                 self.plugins.keyed_message(&message?, secrets).ok()
             });
@@ -183,7 +188,7 @@ impl Index {
     ) -> usize {
         let compared = entries.iter().take(MAX_COMPARED);
         let payloads = compared.filter_map(|it| client_payloads(it, protocol).nth(position));
-        let sizes = payloads.map(|payload| match &payload.content {
+        let sizes = payloads.map(|(payload, _)| match &payload.content {
             Content::Inline(bytes) => bytes.len(),
             Content::Stored { .. } => usize::MAX,
         });
@@ -203,7 +208,7 @@ impl Index {
         &self,
         request: &Arc<dyn MessageView>,
         protocol: Protocol,
-        (payload, digest): (&Payload, Option<u64>),
+        ((payload, is_binary), digest): ((&Payload, bool), Option<u64>),
         budget: &mut ComparisonBudget,
     ) -> Option<Arc<dyn MessageView>> {
         let size = usize::try_from(payload.content.size()).unwrap_or(usize::MAX);
@@ -216,7 +221,9 @@ impl Index {
         } else {
             payload
         };
-        let message = self.message_view(request, protocol, read).ok()?;
+        let message = self
+            .message_view(request, protocol, (read, is_binary))
+            .ok()?;
         Some(budget.admit(message, size, digest))
     }
 
@@ -224,7 +231,7 @@ impl Index {
         &self,
         request: &Arc<dyn MessageView>,
         protocol: Protocol,
-        payload: &Payload,
+        (payload, is_binary): (&Payload, bool),
     ) -> Result<Arc<dyn MessageView>, String> {
         let bytes = self
             .read_payload(payload)
@@ -233,11 +240,17 @@ impl Index {
             request,
             protocol,
             side: Side::Client,
+            is_binary,
             bytes: &bytes,
         };
         let view = self.plugins.message_view(message, self.session.secrets());
         view.map_err(|error: PluginFailure| error.to_string())
     }
+}
+
+/// True for a binary message of a WebSocket. The messages of gRPC have one type.
+fn is_binary(protocol: Protocol, kind: &MessageKind) -> bool {
+    protocol == Protocol::WebSocket && matches!(kind, MessageKind::Binary(_))
 }
 
 fn low_half(key: u128) -> u64 {
@@ -253,11 +266,14 @@ fn end_of_conversation(request: &Arc<dyn MessageView>) -> KeyedMessage {
     }
 }
 
-/// The payloads of the client messages, in order.
-fn client_payloads(entry: &Entry, protocol: Protocol) -> impl Iterator<Item = &Payload> {
+/// The payloads of the client messages, in order, and whether they are binary.
+fn client_payloads(entry: &Entry, protocol: Protocol) -> impl Iterator<Item = (&Payload, bool)> {
     let messages = entry.messages(protocol).unwrap_or_default();
     messages
         .iter()
         .filter(|message| message.side == Side::Client)
-        .filter_map(|message| message.kind.payload())
+        .filter_map(move |message| {
+            let payload = message.kind.payload()?;
+            Some((payload, is_binary(protocol, &message.kind)))
+        })
 }

@@ -82,6 +82,8 @@ pub struct Index {
     pub(super) refused: Arc<[(u64, DerivedKey)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
     pub(super) client_message_keys: Arc<Mutex<HashMap<u64, Arc<[ClientMessageKey]>>>>,
+    /// The identities in these messages.
+    pub(super) message_identities: Arc<RwLock<HashSet<Identity>>>,
 }
 
 #[derive(Default)]
@@ -122,6 +124,7 @@ impl Index {
             part_keys: Mutex::default(),
             refused: Arc::default(),
             client_message_keys: Arc::default(),
+            message_identities: Arc::default(),
         };
         index.add_unindexed(0, &index.session.entries.replayable().all_from(0));
         let refused = index.session.refused();

@@ -84,7 +84,7 @@ impl Index {
         let position = state.position_of(entry, live);
         let key = position.and_then(|position| state.entries[position].1.as_ref());
         let recorded = key.map_or(&[][..], Key::identities);
-        self.bind_identities(&state, entry, (live.identities(), recorded))
+        self.bind_identities(&state, entry, (live.identities(), recorded), &[])
     }
 
     /// Secrets that began to stand for those of an exchange which is not replayed after all do not
@@ -100,19 +100,31 @@ impl Index {
         state: &IndexState,
         entry: &Entry,
         identities: (&[IdentityUse], &[IdentityUse]),
+        others: &[(u64, &[IdentityUse])],
     ) -> bool {
         if identities.0.is_empty() {
             return true;
         }
+        let in_messages = self.message_identities.read();
+        let is_recorded = |identity: &Identity| {
+            state.identities.contains(identity) || in_messages.contains(identity)
+        };
         let mut bindings = self.session.bindings().lock();
-        let is_recorded = |identity: &Identity| state.identities.contains(identity);
         let known = KnownIdentities {
             secrets: self.session.secrets(),
             is_recorded: &is_recorded,
         };
         match bindings.fit(identities, entry.ordinal, &known) {
             Ok(fit) => {
-                self.accept(&mut bindings, (&fit, None), entry);
+                let (live, recorded) = identities;
+                let is_other = |(ordinal, uses): &&(u64, &[IdentityUse])| {
+                    let mut pairs = recorded.iter().zip(*uses);
+                    pairs.any(|(own, other)| own.identity != other.identity)
+                        && bindings.fit((live, uses), *ordinal, &known).is_ok()
+                };
+                let other = others.iter().filter(|_| fit.is_guess()).find(is_other);
+                let other = other.map(|(ordinal, _)| *ordinal);
+                self.accept(&mut bindings, (&fit, other), entry);
                 true
             }
             Err(_) => false,

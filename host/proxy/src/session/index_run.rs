@@ -22,6 +22,7 @@ impl Index {
             part_keys: Mutex::default(),
             refused: Arc::clone(&self.refused),
             client_message_keys: Arc::clone(&self.client_message_keys),
+            message_identities: Arc::clone(&self.message_identities),
         })
     }
 

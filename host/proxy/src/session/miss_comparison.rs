@@ -107,6 +107,10 @@ impl MessageView for SummarizedBody {
         self.message.side()
     }
 
+    fn is_binary(&self) -> bool {
+        self.message.is_binary()
+    }
+
     fn is_websocket(&self) -> bool {
         self.message.is_websocket()
     }

@@ -41,6 +41,12 @@ impl ReplayQueue {
         &self.entries
     }
 
+    /// Those that were not replayed.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        let entries = self.entries.iter();
+        entries.filter(|entry| !self.uses.is_used(entry))
+    }
+
     /// Claims the first exchange that fits and was not replayed yet. Otherwise repeats the last one
     /// that fits, if the policy allows it.
     pub(crate) fn claim(&self, mut fits: impl FnMut(&Arc<Entry>) -> bool) -> Option<ClaimedEntry> {

@@ -106,7 +106,7 @@ impl Index {
         }
         // It is returned if another request has bound the identities meanwhile.
         let claimed = ClaimedEntry::new(entry, uses);
-        let is_bound = self.bind_identities(&state, entry, (identities, recorded));
+        let is_bound = self.bind_identities(&state, entry, (identities, recorded), &[]);
         is_bound.then_some(LookupResult::Hit(claimed))
     }
 }

@@ -117,6 +117,7 @@ impl<R: Redactor> RedactorCalls<'_, R> {
                 request: parent,
                 protocol,
                 side,
+                is_binary: false,
                 bytes: &bytes,
             };
             message.to_part(bytes.clone(), message_type.as_ref())

@@ -244,6 +244,7 @@ fn a_message_view_has_placeholders_without_numbers() {
     let message = ConversationMessage {
         request: &request,
         protocol: Protocol::WebSocket,
+        is_binary: false,
         side: Side::Client,
         bytes: &bytes,
     };

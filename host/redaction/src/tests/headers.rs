@@ -35,7 +35,17 @@ fn redacted_headers_stay_valid_for_clients() {
         (
             "proxy-authorization",
             "AWS4 Credential=a, Signature=b",
-            "AWS4 <proxy-authorization-1>",
+            "AWS4 Credential=<proxy-authorization-1>, <proxy-authorization-2>",
+        ),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=AKIA/2026/eu/s3/aws4_request, Signature=b",
+            "AWS4-HMAC-SHA256 Credential=<authorization-1>/<authorization-2>",
+        ),
+        (
+            "authorization",
+            "Digest realm=\"r\", username=\"u\", nonce=\"n\"",
+            "Digest <authorization-1>username=\"<authorization-2>\"<authorization-3>",
         ),
         (
             "cookie",

@@ -14,6 +14,7 @@ use crate::handler::{BodyWorkers, ExchangeError, RequestContext};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT, OwnIds};
 use crate::session::{ClaimedEntry, ClientMessageKey, Entry, Outcome, ReplayQueue};
 use ouli_config::Timing;
+use ouli_matching::key::IdentityUse;
 use ouli_message::Content;
 use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side};
 
@@ -37,6 +38,8 @@ pub(super) struct ConversationCursor {
     passed_pings: HashSet<Bytes>,
     /// Keys of the messages that the client has sent.
     received_keys: Vec<u128>,
+    /// The identities in these messages.
+    received_identities: Vec<Box<[IdentityUse]>>,
     /// The client has ended its side.
     client_ended: bool,
     /// The client has received something that only this conversation has.
@@ -87,6 +90,7 @@ impl ConversationCursor {
             client_messages_passed: 0,
             passed_pings: HashSet::new(),
             received_keys: Vec::new(),
+            received_identities: Vec::new(),
             client_ended: false,
             committed: false,
             last_message: (0, Instant::now()),

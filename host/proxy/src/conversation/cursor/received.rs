@@ -22,17 +22,23 @@ impl ConversationCursor {
     pub(in crate::conversation) async fn receive(
         &mut self,
         bytes: &Bytes,
+        is_binary: bool,
     ) -> Result<(), ExchangeError> {
         let (parties, owned) = (self.parties.clone(), bytes.clone());
-        let derive = move || parties.keyed(&owned);
+        let derive = move || parties.keyed((&owned, is_binary));
         let (keyed, _memory) = self.context.work_on_body(bytes.len(), derive).await?;
         let keyed = keyed?;
         let (key, identities) = (keyed.key.hash(), keyed.key.identities());
+        if !identities.is_empty() && self.can_switch() {
+            // Other conversations may have another secret in this message.
+            self.derive_keys(|_| true).await?;
+        }
         if !self.matches_key(key, identities) && !self.switch_for_key(key, identities).await? {
             return Err(self.miss(Some(keyed)).await);
         }
         self.keep_own_ids(bytes);
         self.received_keys.push(key);
+        self.received_identities.push(identities.into());
         Ok(())
     }
 
@@ -61,6 +67,7 @@ impl ConversationCursor {
             return Err(self.miss(None).await);
         }
         self.received_keys.push(key);
+        self.received_identities.push(Box::default());
         self.client_ended = true;
         Ok(())
     }
@@ -76,7 +83,7 @@ impl ConversationCursor {
         let fits = |expected: &[ClientMessageKey], received: &[u128]| {
             ClientMessageKey::hashes(expected).eq(received)
         };
-        if self.can_switch() && self.switch_to(fits).await? {
+        if self.can_switch() && self.switch_to(fits, &[]).await? {
             return Ok(());
         }
         Err(self.miss(None).await)
@@ -96,13 +103,24 @@ impl ConversationCursor {
     }
 
     fn matches_key(&self, key: u128, identities: &[IdentityUse]) -> bool {
-        let expected = self.expected_keys.get(self.received_keys.len());
+        let position = self.received_keys.len();
+        let expected = self.expected_keys.get(position);
         let expected = expected.filter(|expected| expected.hash == key);
-        expected.zip(self.entry()).is_some_and(|(expected, entry)| {
-            let recorded = &expected.identities;
-            let index = &self.parties.lookup.index;
-            index.bind_message(entry, identities, recorded)
-        })
+        let Some((expected, entry)) = expected.zip(self.entry()) else {
+            return false;
+        };
+        let index = &self.parties.lookup.index;
+        // They matter to secrets alone, and are many.
+        let others = self.queue.unused().filter(|_| !identities.is_empty());
+        let others = others.filter_map(|it| Some((it, index.cached_client_message_keys(it)?)));
+        let others: Vec<_> = others
+            .filter(|(_, keys)| begins_with(keys, &self.received_keys, key))
+            .collect();
+        let others: Vec<_> = others
+            .iter()
+            .map(|(it, keys)| (it.ordinal, &*keys[position].identities))
+            .collect();
+        index.bind_message(entry, (identities, &expected.identities), &others)
     }
 
     /// Switches to another conversation that has the same messages so far and continues with this
@@ -112,17 +130,17 @@ impl ConversationCursor {
         key: u128,
         identities: &[IdentityUse],
     ) -> Result<bool, ExchangeError> {
-        let fits = |expected: &[ClientMessageKey], received: &[u128]| {
-            let mut expected = ClientMessageKey::hashes(expected);
-            expected.by_ref().take(received.len()).eq(received) && expected.next() == Some(&key)
-        };
-        let is_switched = self.can_switch() && self.switch_to(fits).await?;
-        Ok(is_switched && self.matches_key(key, identities))
+        let fits =
+            |expected: &[ClientMessageKey], received: &[u128]| begins_with(expected, received, key);
+        Ok(self.can_switch() && self.switch_to(fits, &[identities]).await?)
     }
 
+    /// Switches to the first conversation that fits and whose secrets are those of all messages.
+    /// `new` are the identities in the last one.
     async fn switch_to(
         &mut self,
         fits: impl Fn(&[ClientMessageKey], &[u128]) -> bool,
+        new: &[&[IdentityUse]],
     ) -> Result<bool, ExchangeError> {
         let Some(current) = self.entry().cloned() else {
             return Ok(false);
@@ -133,21 +151,29 @@ impl ConversationCursor {
         };
         self.derive_keys(is_other).await?;
         let index = &lookup.index;
+        index.unbind(&current);
+        let received = self.received_identities.iter().map(|it| &**it);
+        let received: Vec<_> = received.chain(new.iter().copied()).collect();
         let mut expected_keys = None;
         let found = self.queue.claim(|entry| {
             let keys = || index.cached_client_message_keys(entry);
             expected_keys = is_other(entry).then(keys).flatten();
-            expected_keys
-                .as_ref()
-                .is_some_and(|expected| fits(expected, &self.received_keys))
+            let expected = expected_keys.as_ref();
+            let expected = expected.filter(|expected| fits(expected, &self.received_keys));
+            expected.is_some_and(|expected| {
+                let has_secrets = index.rebind(&current, entry, &lookup.match_key.key)
+                    && received.iter().zip(&**expected).all(|(live, expected)| {
+                        index.bind_message(entry, (live, &expected.identities), &[])
+                    });
+                if !has_secrets {
+                    index.unbind(entry);
+                }
+                has_secrets
+            })
         });
         let Some(mut found) = found else {
             return Ok(false);
         };
-        if !index.rebind(&current, found.entry(), &lookup.match_key.key) {
-            found.release();
-            return Ok(false);
-        }
         found.keep();
         self.expected_keys = expected_keys.unwrap_or_default();
         if let Some(previous) = self.claimed.replace(found) {
@@ -183,4 +209,10 @@ impl ConversationCursor {
         };
         self.reads.run(derive).await
     }
+}
+
+/// True if a conversation has these messages and then one with this key.
+fn begins_with(expected: &[ClientMessageKey], received: &[u128], key: u128) -> bool {
+    let mut expected = ClientMessageKey::hashes(expected);
+    expected.by_ref().take(received.len()).eq(received) && expected.next() == Some(&key)
 }
