@@ -70,7 +70,20 @@ pub(crate) fn exchange(target: &str, content_type: &str, body: &[u8]) -> Exchang
 /// A name, a text that is repeated, and the exchange that it is a part of.
 type Head = (&'static str, &'static str, fn(&str) -> Exchange);
 
-const HEADS: [Head; 12] = [
+const HEADS: [Head; 15] = [
+    ("a list of vary", "accept,", |text| with("vary", [text])),
+    ("many lines of vary", "accept;", |text| {
+        with("vary", text.split(';'))
+    }),
+    ("identities", "token=tk0123456789abcdefZq;", |text| {
+        let mut made = at("/");
+        for (number, part) in text.split(';').enumerate() {
+            let name = HeaderName::try_from(format!("x-{number}-token")).unwrap();
+            let value = HeaderValue::try_from(format!("{part}{number:08x}")).unwrap();
+            made.request.fields.push(name, value);
+        }
+        made
+    }),
     ("cookies", "a=1; ", |text| with("cookie", [text])),
     ("one long field", "x", |text| with("x-long", [text])),
     ("many cookies", "sid=abcd;", |text| {

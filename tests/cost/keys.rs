@@ -51,6 +51,18 @@ pub(super) fn shapes() -> Vec<Shape> {
             &RedactedMessage::request("api".into(), "default".into(), Arc::new(request)),
         )
     }));
+    shapes.push(Shape::new(
+        "miss of headers",
+        headers(b"x-00000: 1"),
+        |body| {
+            let fields = |value| {
+                let fields = (0..body.len() / 10).map(move |n| (format!("x-{n:05}"), value));
+                let request = request("/", fields.collect(), "", b"");
+                RedactedMessage::request("api".into(), "default".into(), Arc::new(request))
+            };
+            missed(fields("1"), fields("2"))
+        },
+    ));
     shapes.push(Shape::new("key of a query", repeat("a=1&"), |body| {
         let target = format!("/?{}", String::from_utf8_lossy(body));
         let request = request(&target, Vec::new(), "", b"");

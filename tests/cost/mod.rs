@@ -17,6 +17,7 @@ mod keys;
 mod many;
 mod peak;
 mod redaction;
+mod runs;
 mod transcripts;
 mod users;
 
@@ -116,6 +117,7 @@ fn shapes() -> impl Iterator<Item = Shape> {
         redaction::shapes(),
         keys::shapes(),
         many::shapes(),
+        runs::shapes(),
         transcripts::shapes(),
         users::shapes(),
     ]

@@ -65,6 +65,16 @@ const TEXTS: &[(&str, &str, &str)] = &[
         "multipart/form-data; boundary=b",
         "--b\r\n\r\n\r\n",
     ),
+    (
+        "nested multipart",
+        "multipart/mixed; boundary=b",
+        "--b\r\ncontent-type: multipart/mixed; boundary=b\r\n\r\n",
+    ),
+    (
+        "multipart of multipart",
+        "multipart/mixed; boundary=b",
+        "--b\r\ncontent-type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\n--c--\r\n",
+    ),
     ("no type", "", "[0,"),
 ];
 
@@ -166,10 +176,20 @@ fn parts() -> impl Iterator<Item = Shape> {
         ("parts of events", PartFormat::Events),
         ("parts of lines", PartFormat::Lines),
     ];
-    formats.into_iter().map(|(name, format)| {
-        Shape::new(name, repeat("data: {\"a\":\"x\"}\n\n"), move |body| {
+    let texts = [
+        "data: {\"a\":\"x\"}\n\n",
+        "{\"delta\":{\"a\":\"w\"}}\n\n",
+        "0,",
+    ];
+    let all = formats
+        .into_iter()
+        .flat_map(move |format| texts.map(|text| (format, text)));
+    all.map(|((name, format), text)| {
+        let name: &'static str = format!("{name}: {}", text.escape_debug()).leak();
+        Shape::new(name, repeat(text), move |body| {
             let body = Bytes::copy_from_slice(body);
-            let parts = (0..body.len() / 17).map(|at| body.slice(at * 17..(at + 1) * 17));
+            let size = text.len();
+            let parts = (0..body.len() / size).map(|at| body.slice(at * size..(at + 1) * size));
             let (rules, secrets) = (rules(), secrets());
             Redaction::new(&rules, &secrets, Purpose::Write)
                 .redact_across_parts(parts.collect(), format)

@@ -112,7 +112,8 @@ impl Session {
         let ReadCassette { loaded, memory, .. } = read;
         let report = self.report_on(&loaded, strict);
         // What was recorded in the meantime may be there already.
-        let known: HashSet<u64> = self.entries_from(0).iter().map(|it| it.ordinal).collect();
+        let known = self.replayable();
+        let known: HashSet<u64> = known.iter().map(|it| it.ordinal).collect();
         let found = loaded.exchanges.into_iter();
         let is_left_out =
             |it: &RecordedExchange| known.contains(&it.ordinal) || (it.edited && strict);

@@ -5,6 +5,7 @@ use super::candidates::{Candidates, Sources};
 use super::cursors::Cursors;
 use super::identity_lists::Narrowed;
 use super::index::{ExhaustedPolicy, IndexState};
+use super::uses::Uses;
 use ouli_codec::identity::Identity;
 use ouli_matching::key::{IdentityUse, Key};
 use ouli_matching::miss::IdentityConflict;
@@ -13,6 +14,7 @@ use ouli_redaction::Secrets;
 /// The choice for one request.
 pub(super) struct Chooser<'a> {
     secrets: &'a Secrets,
+    uses: &'a Uses,
     state: &'a IndexState,
     bindings: &'a Bindings,
     live: &'a [IdentityUse],
@@ -41,12 +43,13 @@ pub(super) enum Choice {
 
 impl<'a> Chooser<'a> {
     pub(super) fn new(
-        secrets: &'a Secrets,
+        (secrets, uses): (&'a Secrets, &'a Uses),
         (state, bindings): (&'a IndexState, &'a Bindings),
         live: &'a [IdentityUse],
     ) -> Self {
         Self {
             secrets,
+            uses,
             state,
             bindings,
             live,
@@ -66,14 +69,14 @@ impl<'a> Chooser<'a> {
         }
         let is_free = |identity: &Identity| self.bindings.is_free(identity);
         for position in Candidates::latest_first(&narrowed, &is_free) {
-            let Ok(fit) = self.fit(position) else {
+            let (entry, _) = &self.state.entries[position];
+            let Some(fit) = self.fit(position).ok().filter(|_| self.uses.has(entry)) else {
                 continue;
             };
-            let (entry, _) = &self.state.entries[position];
             if !exhausted.repeats(entry) {
                 return Choice::Exhausted(self.fitting(&narrowed).count());
             }
-            entry.count_replay();
+            self.uses.count_replay(entry);
             return Choice::Repeated(self.chosen(position, fit, &narrowed));
         }
         // The first one in the order of the recording is reported.
@@ -155,12 +158,12 @@ impl<'a> Chooser<'a> {
 
     fn claim_next(&self, narrowed: &[Narrowed<'_>], cursors: &mut Cursors) -> Option<(usize, Fit)> {
         let is_free = |identity: &Identity| self.bindings.is_free(identity);
-        let is_used = |position: usize| self.state.entries[position].0.is_used();
+        let is_used = |position: usize| self.uses.is_used(&self.state.entries[position].0);
         let mut candidates = Candidates::new(narrowed, &is_free, Some((cursors, &is_used)));
         candidates.find_map(|position| {
             let fit = self.fit(position).ok()?;
             let (entry, _) = &self.state.entries[position];
-            entry.claim_first().then_some((position, fit))
+            self.uses.claim_first(entry).then_some((position, fit))
         })
     }
 
@@ -194,7 +197,9 @@ impl<'a> Chooser<'a> {
         let free = free.filter(|it| self.bindings.is_free(&it.identity));
         let lists = known.chain(free.map(|it| &it.list));
         let positions = lists.flat_map(|list| list.positions().iter().copied());
-        let mut fitting: Vec<_> = positions.filter(|it| self.fit(*it).is_ok()).collect();
+        let has = |position: usize| self.uses.has(&self.state.entries[position].0);
+        let fitting = positions.filter(|it| has(*it) && self.fit(*it).is_ok());
+        let mut fitting: Vec<_> = fitting.collect();
         fitting.sort_unstable();
         fitting.into_iter()
     }

@@ -6,12 +6,14 @@ use super::cursors::ClaimedPosition;
 use super::entry::Entry;
 use super::hit::{FoundBy, Hit};
 use super::outcome::Outcome;
+use super::uses::Uses;
 
 /// An exchange that is claimed for one client. It counts as replayed while it is held, and for good
 /// once it is kept: if the client leaves or its request fails before that, another client gets it.
 #[derive(Debug)]
 pub struct ClaimedEntry {
     entry: Arc<Entry>,
+    uses: Arc<Uses>,
     /// Its position in the index in which it was found.
     position: Option<ClaimedPosition>,
     is_kept: bool,
@@ -19,9 +21,10 @@ pub struct ClaimedEntry {
 }
 
 impl ClaimedEntry {
-    pub(super) fn new(entry: &Arc<Entry>) -> Self {
+    pub(super) fn new(entry: &Arc<Entry>, uses: &Arc<Uses>) -> Self {
         Self {
             entry: Arc::clone(entry),
+            uses: Arc::clone(uses),
             position: None,
             is_kept: false,
             is_repeated: false,
@@ -29,8 +32,8 @@ impl ClaimedEntry {
     }
 
     /// The same, which is replayed again because all exchanges of its key were replayed.
-    pub(super) fn repeated(entry: &Arc<Entry>) -> Self {
-        let mut claimed = Self::new(entry);
+    pub(super) fn repeated(entry: &Arc<Entry>, uses: &Arc<Uses>) -> Self {
+        let mut claimed = Self::new(entry, uses);
         claimed.is_repeated = true;
         claimed
     }
@@ -53,10 +56,9 @@ impl ClaimedEntry {
     }
 
     /// The same, of an index that is told when it is returned.
-    pub(super) fn at(entry: &Arc<Entry>, position: ClaimedPosition) -> Self {
-        let mut claimed = Self::new(entry);
-        claimed.position = Some(position);
-        claimed
+    pub(super) fn at(mut self, position: ClaimedPosition) -> Self {
+        self.position = Some(position);
+        self
     }
 
     /// The exchange.
@@ -78,7 +80,7 @@ impl ClaimedEntry {
 impl Drop for ClaimedEntry {
     fn drop(&mut self) {
         if !self.is_kept {
-            self.entry.release();
+            self.uses.release(&self.entry);
             if let Some(position) = &self.position {
                 position.give_back();
             }
@@ -88,21 +90,24 @@ impl Drop for ClaimedEntry {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::session::test_exchange::exchange;
 
     #[test]
     fn it_is_returned_unless_it_is_kept() {
         let entry = Arc::new(Entry::new(1, exchange()));
+        let uses = Arc::new(Uses::new(1, HashMap::new()));
         let claim = || {
-            assert!(entry.claim_first());
-            ClaimedEntry::new(&entry)
+            assert!(uses.claim_first(&entry));
+            ClaimedEntry::new(&entry, &uses)
         };
         drop(claim());
-        assert!(!entry.is_used());
+        assert!(!uses.is_used(&entry));
         let mut kept = claim();
         kept.keep();
         drop(kept);
-        assert!(entry.is_used());
+        assert!(uses.is_used(&entry));
     }
 }

@@ -164,7 +164,7 @@ impl Index {
                 message: message.unwrap_or_else(|| end_of_conversation(&view)),
                 // The message of a conversation selects no response.
                 response: Fields::default(),
-                replayed: entry.is_used(),
+                replayed: self.session.entries.uses().is_used(entry),
             });
         }
         let missed = MissedRequest {

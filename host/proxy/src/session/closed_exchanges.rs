@@ -1,10 +1,9 @@
 //! What stays in memory of the exchanges of a session that is closed.
 
-use std::sync::Arc;
-
 use super::cassette_state::LoadReport;
 use super::entry::Entry;
 use super::replay_marks::ReplayMarks;
+use super::uses::Uses;
 
 /// What is known of a session's exchanges until its cassette is read again.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +36,8 @@ pub(super) struct UnusedExchange {
 }
 
 impl UnusedExchange {
-    pub(super) fn of(entry: &Arc<Entry>) -> Option<Self> {
-        (!entry.is_used()).then(|| Self {
+    pub(super) fn of(entry: &Entry, uses: &Uses) -> Option<Self> {
+        (!uses.is_used(entry)).then(|| Self {
             line: format!("exchange {} {}", entry.ordinal, entry.request_line()),
             in_all_runs: !entry.is_used_in_any_run(),
         })

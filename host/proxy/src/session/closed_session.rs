@@ -32,12 +32,13 @@ impl Session {
 
     /// What stays of the exchanges without them.
     fn known_exchanges(&self, report: LoadReport) -> ClosedExchanges {
-        let (replayable, recorded) = (self.entries_from(0), self.entries.recorded());
+        let (replayable, recorded) = (self.replayable(), self.entries.recorded());
+        let own = (self.entries.unkept_from(), &**self.entries.uses());
         let count = self.len() + self.entries.recorded_count();
         ClosedExchanges {
-            marks: ReplayMarks::of(&replayable, &recorded, self.entries.unkept_from()),
+            marks: ReplayMarks::of(&replayable, &recorded, own),
             count,
-            unused: replayable.iter().filter_map(UnusedExchange::of).collect(),
+            unused: self.unused(|_| true),
             report: LoadReport {
                 is_missing: report.is_missing && count == 0,
                 ..report
@@ -79,15 +80,21 @@ impl Session {
 
     /// The exchanges that were not replayed, in this run or in all runs: number, method and target.
     pub(super) fn unused_exchanges(&self, all_runs: bool) -> Vec<String> {
-        let unused: Vec<_> = match self.closed_exchanges() {
+        let unused = match self.closed_exchanges() {
             Some(closed) => closed.unused.clone(),
-            None => {
-                let entries = self.entries_from(0);
-                entries.iter().filter_map(UnusedExchange::of).collect()
-            }
+            None => self.unused(|entry| !all_runs || !entry.is_used_in_any_run()),
         };
         let counted = unused.into_iter().filter(|it| !all_runs || it.in_all_runs);
         counted.map(|it| it.line).collect()
+    }
+
+    /// Those of these exchanges that were not replayed in this run.
+    fn unused(&self, of: impl Fn(&Entry) -> bool) -> Vec<UnusedExchange> {
+        let uses = self.entries.uses();
+        self.entries.filter(|entry| {
+            let wanted = of(entry).then_some(entry);
+            wanted.and_then(|entry| UnusedExchange::of(entry, uses))
+        })
     }
 
     /// Applies the marks of the session to the exchanges of its cassette. Returns those that can be
@@ -111,7 +118,7 @@ impl Session {
                 continue;
             }
             if mark.is_used {
-                entry.mark_used();
+                self.entries.uses().mark_used(&entry);
             }
             replayable.push(entry);
         }

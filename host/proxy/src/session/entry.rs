@@ -26,8 +26,8 @@ pub struct Entry {
     pub stream: Option<Stream>,
     /// The failure, if the exchange failed.
     pub failure: Option<Failure>,
-    /// Replays in this run.
-    replays: AtomicU64,
+    /// The run of this process that recorded it; 0 if none did. It is replayed to later ones.
+    recorded_in: u64,
     /// Replays in all runs of this process.
     total_replays: Arc<AtomicU64>,
     /// Its memory, which it may share with the other exchanges of its cassette.
@@ -46,7 +46,7 @@ impl Entry {
             response: exchange.response,
             stream: exchange.stream,
             failure: exchange.failure,
-            replays: AtomicU64::new(0),
+            recorded_in: 0,
             total_replays: Arc::default(),
             memory: None,
         }
@@ -77,38 +77,38 @@ impl Entry {
         }
     }
 
+    /// The same entry, which this run recorded.
+    pub(super) fn recorded_by(self, run: u64) -> Self {
+        Self {
+            recorded_in: run,
+            ..self
+        }
+    }
+
+    /// The run of this process that recorded it; 0 if none did.
+    pub(super) fn recorded_in(&self) -> u64 {
+        self.recorded_in
+    }
+
     /// The same entry, which does not count as unused.
     pub(super) fn not_unused(self) -> Self {
         self.total_replays.store(1, Ordering::Relaxed);
         self
     }
 
-    /// The same exchange at the start of another run.
-    pub(super) fn rewound(&self) -> Self {
+    /// The same exchange with another number.
+    pub(super) fn renumbered(&self, ordinal: u64) -> Self {
         Self {
-            ordinal: self.ordinal,
+            ordinal,
             place: self.place,
             endpoint: self.endpoint.clone(),
             request: Arc::clone(&self.request),
             response: self.response.clone(),
             stream: self.stream.clone(),
             failure: self.failure,
-            replays: AtomicU64::new(0),
+            recorded_in: self.recorded_in,
             total_replays: Arc::clone(&self.total_replays),
             memory: self.memory.clone(),
-        }
-    }
-
-    /// True if both are the same exchange, in two runs.
-    pub(super) fn is_rewound(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.request, &other.request)
-    }
-
-    /// The same exchange, which was not replayed, with another number.
-    pub(super) fn renumbered(&self, ordinal: u64) -> Self {
-        Self {
-            ordinal,
-            ..self.rewound()
         }
     }
 
@@ -122,48 +122,30 @@ impl Entry {
             && self.failure == exchange.failure
     }
 
-    /// Continues the replays of an exchange that was read before the cassette was edited, if it has
-    /// the same request.
-    pub(super) fn continue_replays(&mut self, before: &Self) {
-        if self.request == before.request && self.endpoint == before.endpoint {
-            let replays = before.replays.load(Ordering::Relaxed);
-            self.replays.store(replays, Ordering::Relaxed);
+    /// Continues the replays of an exchange that was read before the cassette was edited. False
+    /// unless it has the same request.
+    pub(super) fn continue_replays(&mut self, before: &Self) -> bool {
+        let is_same = self.request == before.request && self.endpoint == before.endpoint;
+        if is_same {
             self.total_replays = Arc::clone(&before.total_replays);
         }
+        is_same
     }
 
-    /// Claims the first replay; false if the exchange was claimed before.
-    pub(super) fn claim_first(&self) -> bool {
-        let claimed = self
-            .replays
-            .compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok();
-        if claimed {
-            self.total_replays.fetch_add(1, Ordering::Relaxed);
-        }
-        claimed
-    }
-
-    /// It was replayed in this run before the session was closed.
-    pub(super) fn mark_used(&self) {
-        self.replays.store(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_replay(&self) {
-        self.replays.fetch_add(1, Ordering::Relaxed);
+    /// It is replayed.
+    pub(super) fn count_in_all_runs(&self) {
         self.total_replays.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It was not replayed after all.
+    pub(super) fn discount_in_all_runs(&self) {
+        self.total_replays.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// It gave a response to a request for its head or a part. It can still be replayed itself, and
     /// does not count as unused.
     pub(crate) fn mark_served(&self) {
         self.total_replays.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Returns a claimed exchange that was not replayed after all.
-    pub(super) fn release(&self) {
-        self.replays.fetch_sub(1, Ordering::Relaxed);
-        self.total_replays.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The messages of a conversation; `None` unless it is a conversation of this protocol.
@@ -205,11 +187,6 @@ impl Entry {
             )
     }
 
-    /// True if it was replayed in this run.
-    pub fn is_used(&self) -> bool {
-        self.replays.load(Ordering::Relaxed) > 0
-    }
-
     /// True if it was replayed in any run of this process, or recorded by it.
     pub(super) fn is_used_in_any_run(&self) -> bool {
         self.total_replays.load(Ordering::Relaxed) > 0
@@ -218,32 +195,5 @@ impl Entry {
     /// Method and target, for reports.
     pub fn request_line(&self) -> String {
         format!("{} {}", self.request.method, self.request.target)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::test_exchange::exchange;
-
-    #[test]
-    fn an_entry_is_claimed_once_until_it_is_released() {
-        let entry = Entry::new(1, exchange());
-        assert!(!entry.is_used());
-        assert!(entry.claim_first());
-        assert!(!entry.claim_first());
-        entry.release();
-        assert!(entry.claim_first());
-    }
-
-    #[test]
-    fn another_run_starts_without_replays_and_keeps_the_total() {
-        let entry = Entry::new(1, exchange());
-        let next = entry.rewound();
-        assert!(entry.claim_first() && !next.is_used() && next.is_used_in_any_run());
-        entry.release();
-        assert!(!next.is_used_in_any_run());
-        let recorded = Entry::new(2, exchange()).not_unused();
-        assert!(!recorded.is_used() && recorded.is_used_in_any_run());
     }
 }

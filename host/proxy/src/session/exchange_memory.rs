@@ -7,7 +7,7 @@ use ouli_message::stream::{Chunk, Message, StreamContent};
 use ouli_message::{Content, Exchange, Fields, Request};
 
 /// An entry with its place in the session, and its keys and places in the index.
-const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Request>() + 832;
+const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Request>() + 960;
 
 /// A field: name and value, and what the allocator adds to each.
 const FIELD_BYTES: usize = size_of::<(HeaderName, HeaderValue)>() + 64;

@@ -69,7 +69,8 @@ pub struct Index {
     pub(super) session: Arc<Session>,
     pub(super) plugins: Arc<Plugins>,
     pub(super) folder: Arc<CassetteDir>,
-    pub(super) state: RwLock<IndexState>,
+    /// Shared by the indexes of all runs.
+    pub(super) state: Arc<RwLock<IndexState>>,
     /// Where the lists of exchanges go on. Locked after the state and the bindings.
     pub(super) cursors: Mutex<Cursors>,
     pub(super) returned: Arc<Returned>,
@@ -80,9 +81,9 @@ pub struct Index {
     /// The keys of the edited exchanges that are not replayed, with their ordinals.
     pub(super) refused: Arc<[(u64, DerivedKey)]>,
     /// Cached keys of the client messages of conversations, by the ordinal of the exchange.
-    pub(super) client_message_keys: Mutex<HashMap<u64, Arc<[ClientMessageKey]>>>,
+    pub(super) client_message_keys: Arc<Mutex<HashMap<u64, Arc<[ClientMessageKey]>>>>,
     /// The identities in these messages.
-    pub(super) message_identities: RwLock<HashSet<Identity>>,
+    pub(super) message_identities: Arc<RwLock<HashSet<Identity>>>,
 }
 
 #[derive(Default)]
@@ -116,16 +117,16 @@ impl Index {
             session,
             plugins,
             folder,
-            state: RwLock::default(),
+            state: Arc::default(),
             cursors: Mutex::default(),
             returned: Arc::default(),
             indexing: Arc::default(),
             part_keys: Mutex::default(),
             refused: Arc::default(),
-            client_message_keys: Mutex::default(),
-            message_identities: RwLock::default(),
+            client_message_keys: Arc::default(),
+            message_identities: Arc::default(),
         };
-        index.add_unindexed(&index.session.entries_from(0));
+        index.add_unindexed(0, &index.session.entries.replayable().all_from(0));
         let refused = index.session.refused();
         let keys = index.derive_all(&refused).into_iter().zip(&refused);
         let keys = keys.filter_map(|(derived, entry)| Some((entry.ordinal, derived?)));
@@ -174,7 +175,8 @@ impl Index {
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
         let mut cursors = self.lock_cursors(state);
-        let is_used = |position: usize| state.entries[position].0.is_used();
+        let uses = self.session.entries.uses();
+        let is_used = |position: usize| uses.is_used(&state.entries[position].0);
         loop {
             let next = groups.iter().filter_map(|group| {
                 let start = cursors.start(group.list(), is_used);
@@ -185,26 +187,42 @@ impl Index {
             };
             // Another request may take it meanwhile.
             let (entry, _) = &state.entries[position];
-            if entry.claim_first() {
-                return LookupResult::Hit(ClaimedEntry::at(entry, self.claimed(position)));
+            if uses.claim_first(entry) {
+                return LookupResult::Hit(self.claimed(entry, position));
             }
         }
-        let last = groups
-            .iter()
-            .filter_map(|group| group.positions().last())
-            .max();
+        // A later run alone has what it recorded.
+        let latest = |group: &&KeyGroup| {
+            let mut positions = group.positions().iter().rev().copied();
+            positions.find(|it| uses.has(&state.entries[*it].0))
+        };
+        let last = groups.iter().filter_map(latest).max();
         let count = groups.iter().map(|group| group.positions().len()).sum();
         last.map_or(LookupResult::NotFound, |last| {
-            state.repeat_last(*last, count, exhausted)
+            self.repeat_last(&state.entries[last].0, count, exhausted)
         })
     }
 
     /// An exchange at this position that is claimed.
-    pub(super) fn claimed(&self, position: usize) -> ClaimedPosition {
-        ClaimedPosition {
-            position,
-            returned: Arc::clone(&self.returned),
+    pub(super) fn claimed(&self, entry: &Arc<Entry>, position: usize) -> ClaimedEntry {
+        let returned = Arc::clone(&self.returned);
+        let claimed = ClaimedEntry::new(entry, self.session.entries.uses());
+        claimed.at(ClaimedPosition { position, returned })
+    }
+
+    /// Repeats the exchange at this position, the last one of `count`.
+    pub(super) fn repeat_last(
+        &self,
+        last: &Arc<Entry>,
+        count: usize,
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
+        if !exhausted.repeats(last) {
+            return LookupResult::Exhausted(count);
         }
+        let uses = self.session.entries.uses();
+        uses.count_replay(last);
+        LookupResult::Hit(ClaimedEntry::repeated(last, uses))
     }
 
     /// Where the lists of exchanges go on.
@@ -220,24 +238,6 @@ impl Index {
 }
 
 impl IndexState {
-    /// The same keys for the exchanges of another run, which are at the same positions.
-    pub(super) fn with_entries(&self, entries: Vec<Arc<Entry>>) -> Self {
-        let keys = self.entries.iter().map(|(_, key)| key.clone());
-        Self {
-            entries: entries.into_iter().zip(keys).collect(),
-            groups: self.groups.clone(),
-            list_ids: self.list_ids.clone(),
-            by_ordinal: self.by_ordinal.clone(),
-            variants: self.variants.clone(),
-            known_variants: self.known_variants.clone(),
-            identities: self.identities.clone(),
-            with_secrets: self.with_secrets.clone(),
-            largest_with_secrets: self.largest_with_secrets,
-            truncated: self.truncated.clone(),
-            whole: self.whole.clone(),
-        }
-    }
-
     /// The exchanges of a key whose responses suit a request with these fields.
     pub(super) fn suitable<'a>(
         &'a self,
@@ -295,7 +295,9 @@ impl IndexState {
                 .truncated
                 .add(&entry, derived.truncated.as_ref(), position)
         {
-            let groups = self.groups.entry(derived.key.hash()).or_default();
+            // Most keys have one.
+            let groups = self.groups.entry(derived.key.hash());
+            let groups = groups.or_insert_with(|| Vec::with_capacity(1));
             let exchange = (position, derived.key.identities());
             KeyGroup::add(groups, variant, exchange, &mut self.list_ids);
             if let Some(whole) = derived.whole {
@@ -326,21 +328,6 @@ impl IndexState {
         let variant = Arc::new(variant.clone());
         self.known_variants.insert(Arc::clone(&variant));
         Some(variant)
-    }
-
-    /// Repeats the exchange at this position, the last one of `count`.
-    pub(super) fn repeat_last(
-        &self,
-        last: usize,
-        count: usize,
-        exhausted: ExhaustedPolicy,
-    ) -> LookupResult {
-        let (last, _) = &self.entries[last];
-        if !exhausted.repeats(last) {
-            return LookupResult::Exhausted(count);
-        }
-        last.count_replay();
-        LookupResult::Hit(ClaimedEntry::repeated(last))
     }
 }
 

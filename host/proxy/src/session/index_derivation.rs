@@ -14,6 +14,8 @@ const MIN_ENTRIES_PER_THREAD: usize = 2_000;
 
 /// The exchanges that an index does not have yet, and the turn to add them.
 pub(crate) struct Unindexed {
+    /// Their positions begin here.
+    from: usize,
     entries: Vec<Arc<Entry>>,
     turn: OwnedMutexGuard<()>,
 }
@@ -29,32 +31,39 @@ impl Unindexed {
 impl Index {
     /// True if it has all exchanges of its session.
     pub(crate) fn is_current(&self) -> bool {
-        self.state.read().entries.len() == self.session.len()
+        self.state.read().entries.len() == self.session.entries.replayable().len()
     }
 
     /// The exchanges that it does not have yet. Waits for the keys that are derived already: they
     /// take long for large bodies, so no thread waits for them.
     pub(crate) async fn unindexed(&self) -> Unindexed {
         let turn = Arc::clone(&self.indexing).lock_owned().await;
-        let indexed = self.state.read().entries.len();
+        let from = self.state.read().entries.len();
         Unindexed {
-            entries: self.session.entries_from(indexed),
+            from,
+            entries: self.session.entries.replayable().all_from(from),
             turn,
         }
     }
 
     /// Derives the keys of these exchanges and adds them.
     pub(crate) fn add(&self, new: Unindexed) {
-        let Unindexed { entries, turn } = new;
-        self.add_unindexed(&entries);
+        let Unindexed {
+            from,
+            entries,
+            turn,
+        } = new;
+        self.add_unindexed(from, &entries);
         drop(turn);
     }
 
-    /// The same. The caller has its turn, or nobody else knows the index.
-    pub(super) fn add_unindexed(&self, new: &[Arc<Entry>]) {
+    /// The same for exchanges whose positions begin at `from`. The caller has its turn, or nobody
+    /// else knows the index.
+    pub(super) fn add_unindexed(&self, from: usize, new: &[Arc<Entry>]) {
         let keys = self.derive_all(new);
         let mut state = self.state.write();
-        for (entry, derived) in new.iter().zip(keys) {
+        let known = state.entries.len().saturating_sub(from);
+        for (entry, derived) in new.iter().zip(keys).skip(known) {
             state.add(Arc::clone(entry), derived);
         }
     }

@@ -23,18 +23,19 @@ impl Index {
         exhausted: ExhaustedPolicy,
     ) -> LookupResult {
         let mut bindings = self.session.bindings().lock();
-        let chooser = Chooser::new(self.session.secrets(), (state, &bindings), live);
+        let chooser = self.chooser((state, &bindings), live);
         let choice = chooser.choose(sources, &mut self.lock_cursors(state), exhausted);
         match choice {
             Choice::Claimed(chosen) => {
                 let entry = &state.entries[chosen.position].0;
                 self.accept(&mut bindings, (&chosen.fit, chosen.other), entry);
-                LookupResult::Hit(ClaimedEntry::at(entry, self.claimed(chosen.position)))
+                LookupResult::Hit(self.claimed(entry, chosen.position))
             }
             Choice::Repeated(chosen) => {
                 let entry = &state.entries[chosen.position].0;
                 self.accept(&mut bindings, (&chosen.fit, chosen.other), entry);
-                LookupResult::Hit(ClaimedEntry::repeated(entry))
+                let uses = self.session.entries.uses();
+                LookupResult::Hit(ClaimedEntry::repeated(entry, uses))
             }
             Choice::Exhausted(count) => LookupResult::Exhausted(count),
             Choice::Conflict(conflict) => LookupResult::OtherIdentity(conflict),
@@ -51,7 +52,7 @@ impl Index {
         live: &[IdentityUse],
     ) -> Result<Vec<usize>, IdentityConflict> {
         let bindings = self.session.bindings().lock();
-        let chooser = Chooser::new(self.session.secrets(), (state, &bindings), live);
+        let chooser = self.chooser((state, &bindings), live);
         chooser.all_fitting(sources, &mut self.lock_cursors(state))
     }
 
@@ -63,11 +64,7 @@ impl Index {
             return true;
         };
         let mut bindings = self.session.bindings().lock();
-        let chooser = Chooser::new(
-            self.session.secrets(),
-            (&state, &bindings),
-            live.identities(),
-        );
+        let chooser = self.chooser((&state, &bindings), live.identities());
         let sources = Sources::of_key(state.groups(live.hash()).collect());
         let chosen = chooser.fit_at(position, &sources, &mut self.lock_cursors(&state));
         let Ok(chosen) = chosen else {
@@ -153,6 +150,15 @@ impl Index {
         secrets.any(|secret| bindings.is_new(secret, &known))
     }
 
+    fn chooser<'a>(
+        &'a self,
+        (state, bindings): (&'a IndexState, &'a Bindings),
+        live: &'a [IdentityUse],
+    ) -> Chooser<'a> {
+        let (secrets, uses) = (self.session.secrets(), self.session.entries.uses());
+        Chooser::new((secrets, uses), (state, bindings), live)
+    }
+
     /// Why the secrets of a request do not fit those of an exchange; none if they do.
     pub(super) fn identity_conflict(
         &self,
@@ -161,7 +167,7 @@ impl Index {
         live: &[IdentityUse],
     ) -> Option<IdentityConflict> {
         let bindings = self.session.bindings().lock();
-        let chooser = Chooser::new(self.session.secrets(), (state, &bindings), live);
+        let chooser = self.chooser((state, &bindings), live);
         chooser.fit(position).err()
     }
 

@@ -144,7 +144,7 @@ impl Index {
             request_line: request_line(&*view),
             message: self.plugins.keyed_request(&view, secrets).ok()?,
             response: entry.response.fields.clone(),
-            replayed: entry.is_used(),
+            replayed: self.session.entries.uses().is_used(entry),
         })
     }
 }

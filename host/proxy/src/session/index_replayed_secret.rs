@@ -38,7 +38,7 @@ impl Index {
 
     /// The first of these placeholders that a recorded response has. Reads bodies.
     pub(crate) fn replayed_secret(&self, sent: Vec<SentPlaceholder>) -> Option<ReplayedSecret> {
-        let entries = self.session.entries_from(0);
+        let entries = self.session.replayable();
         sent.into_iter().find_map(|sent| {
             let texts = [
                 sent.placeholder.clone(),

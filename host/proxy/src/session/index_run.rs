@@ -2,40 +2,28 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::index::Index;
 use super::session_state::Session;
 
 impl Index {
-    /// The same index for another run, which begins with the same exchanges. No key of them is
-    /// derived again. None if it does not begin with them.
-    pub(crate) fn rewound(&self, session: &Arc<Session>) -> Option<Self> {
-        let mut entries = session.entries_from(0);
-        let state = self.state.read();
-        let indexed = state.entries.len();
-        entries.truncate(indexed);
-        let known = state.entries.iter().map(|(entry, _)| entry);
-        // An exchange that ended late may stand at another position in another run.
-        let is_same = indexed > 0
-            && entries.len() == indexed
-            && known.zip(&entries).all(|(known, it)| it.is_rewound(known));
-        let state = is_same.then(|| state.with_entries(entries))?;
-        let index = Self {
+    /// The same index for another run of the same exchanges. None if it has others.
+    pub fn rewound(&self, session: &Arc<Session>) -> Option<Self> {
+        let (own, other) = (&self.session.entries, &session.entries);
+        Arc::ptr_eq(own.replayable(), other.replayable()).then(|| Self {
             session: Arc::clone(session),
             plugins: Arc::clone(&self.plugins),
             folder: Arc::clone(&self.folder),
-            state: RwLock::new(state),
+            state: Arc::clone(&self.state),
             cursors: Mutex::default(),
             returned: Arc::default(),
-            indexing: Arc::default(),
+            indexing: Arc::clone(&self.indexing),
             part_keys: Mutex::default(),
             refused: Arc::clone(&self.refused),
-            client_message_keys: Mutex::new(self.client_message_keys.lock().clone()),
-            message_identities: RwLock::new(self.message_identities.read().clone()),
-        };
-        index.add_unindexed(&index.session.entries_from(indexed));
-        Some(index)
+            client_message_keys: Arc::clone(&self.client_message_keys),
+            message_identities: Arc::clone(&self.message_identities),
+        })
     }
 
     /// True if it is the index of this run.

@@ -29,11 +29,14 @@ impl Index {
         let identities = key.identities();
         positions.retain(|it| self.identity_conflict(&state, *it, identities).is_none());
         let entries = positions.iter().map(|position| &state.entries[*position].0);
+        let uses = self.session.entries.uses();
         let suits = |entry: &&Arc<Entry>| {
-            entry.failure.is_none() && (!must_succeed || entry.response.status == StatusCode::OK)
+            uses.has(entry)
+                && entry.failure.is_none()
+                && (!must_succeed || entry.response.status == StatusCode::OK)
         };
         let entries: Vec<_> = entries.filter(suits).collect();
-        let unused = entries.iter().find(|entry| !entry.is_used());
+        let unused = entries.iter().find(|entry| !uses.is_used(entry));
         unused.or(entries.last()).map(|entry| Arc::clone(entry))
     }
 

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::uses::Uses;
 use ouli_message::{Content, Fields};
 
 /// The marks of the exchanges by their numbers in the cassette. An exchange that was neither
@@ -33,7 +34,7 @@ impl ReplayMarks {
     pub(super) fn of(
         replayable: &[Arc<Entry>],
         recorded: &[Arc<Entry>],
-        own_from: Option<u64>,
+        (own_from, uses): (Option<u64>, &Uses),
     ) -> Self {
         let own = recorded.iter().map(|entry| (entry, true));
         let marked = replayable.iter().map(|entry| (entry, false)).chain(own);
@@ -42,7 +43,7 @@ impl ReplayMarks {
             let mark = Mark {
                 request: request_hash(entry),
                 is_own,
-                is_used: entry.is_used(),
+                is_used: !is_own && uses.is_used(entry),
             };
             (entry.ordinal, mark)
         });
@@ -122,8 +123,9 @@ mod tests {
     #[test]
     fn a_mark_belongs_to_a_number_and_a_request() {
         let (unused, used, own) = (entry(1), entry(2), entry(3));
-        used.claim_first();
-        let marks = ReplayMarks::of(&[unused, used], &[own], Some(4));
+        let uses = Uses::new(1, HashMap::new());
+        uses.claim_first(&used);
+        let marks = ReplayMarks::of(&[unused, used], &[own], (Some(4), &uses));
         assert!(marks.get(&entry(1)).is_none());
         let mark = marks.get(&entry(2)).unwrap();
         assert!(mark.is_used && !mark.is_own);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::claimed_entry::ClaimedEntry;
 use super::entry::Entry;
 use super::index::{ExhaustedPolicy, Index};
+use super::uses::Uses;
 use ouli_matching::key::Key;
 use ouli_matching::miss::IdentityConflict;
 use ouli_message::Fields;
@@ -13,6 +14,7 @@ use ouli_message::Fields;
 /// The exchanges of one key, in recorded order.
 pub(crate) struct ReplayQueue {
     entries: Vec<Arc<Entry>>,
+    uses: Arc<Uses>,
     exhausted: ExhaustedPolicy,
 }
 
@@ -26,7 +28,12 @@ impl ReplayQueue {
         exhausted: ExhaustedPolicy,
     ) -> Result<Option<Self>, IdentityConflict> {
         let entries = index.entries_for_key(key, live)?;
-        Ok((!entries.is_empty()).then_some(Self { entries, exhausted }))
+        let uses = Arc::clone(index.session().entries.uses());
+        Ok((!entries.is_empty()).then_some(Self {
+            entries,
+            uses,
+            exhausted,
+        }))
     }
 
     /// All exchanges.
@@ -34,20 +41,28 @@ impl ReplayQueue {
         &self.entries
     }
 
+    /// Those that were not replayed.
+    pub(crate) fn unused(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        let entries = self.entries.iter();
+        entries.filter(|entry| !self.uses.is_used(entry))
+    }
+
     /// Claims the first exchange that fits and was not replayed yet. Otherwise repeats the last one
     /// that fits, if the policy allows it.
     pub(crate) fn claim(&self, mut fits: impl FnMut(&Arc<Entry>) -> bool) -> Option<ClaimedEntry> {
+        let uses = &self.uses;
         let unused = self
             .entries
             .iter()
-            .find(|entry| !entry.is_used() && fits(entry) && entry.claim_first());
-        unused.map(ClaimedEntry::new).or_else(|| {
+            .find(|entry| !uses.is_used(entry) && fits(entry) && uses.claim_first(entry));
+        let claimed = unused.map(|entry| ClaimedEntry::new(entry, uses));
+        claimed.or_else(|| {
             let mut latest_first = self.entries.iter().rev();
             // A failed one must not hide behind one that did not fail before it.
             let last = latest_first.find(|entry| fits(entry))?;
             self.exhausted.repeats(last).then(|| {
-                last.count_replay();
-                ClaimedEntry::repeated(last)
+                uses.count_replay(last);
+                ClaimedEntry::repeated(last, uses)
             })
         })
     }
@@ -55,6 +70,8 @@ impl ReplayQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::session::test_exchange::exchange;
 
@@ -63,12 +80,13 @@ mod tests {
     }
 
     fn claim(
-        entries: &[Arc<Entry>],
+        (entries, uses): (&[Arc<Entry>], &Arc<Uses>),
         exhausted: ExhaustedPolicy,
         fits: fn(u64) -> bool,
     ) -> Option<ClaimedEntry> {
         let queue = ReplayQueue {
             entries: entries.to_vec(),
+            uses: Arc::clone(uses),
             exhausted,
         };
         let mut claimed = queue.claim(|entry| fits(entry.ordinal));
@@ -78,33 +96,34 @@ mod tests {
 
     #[test]
     fn each_entry_is_claimed_once_in_order_then_the_last_repeats() {
-        let entries = [entry(1), entry(2)];
+        let (entries, uses) = ([entry(1), entry(2)], Arc::new(Uses::new(1, HashMap::new())));
+        let entries = (&entries[..], &uses);
         let ordinal = |claimed: Option<ClaimedEntry>| claimed.map(|it| it.entry().ordinal);
         assert_eq!(
-            ordinal(claim(&entries, ExhaustedPolicy::Miss, |_| true)),
+            ordinal(claim(entries, ExhaustedPolicy::Miss, |_| true)),
             Some(1)
         );
-        let second = claim(&entries, ExhaustedPolicy::Miss, |_| true).unwrap();
+        let second = claim(entries, ExhaustedPolicy::Miss, |_| true).unwrap();
         assert_eq!(second.entry().ordinal, 2);
         second.release();
         assert_eq!(
-            ordinal(claim(&entries, ExhaustedPolicy::Miss, |_| true)),
+            ordinal(claim(entries, ExhaustedPolicy::Miss, |_| true)),
             Some(2)
         );
         assert_eq!(
-            ordinal(claim(&entries, ExhaustedPolicy::Miss, |_| true)),
+            ordinal(claim(entries, ExhaustedPolicy::Miss, |_| true)),
             None
         );
         assert_eq!(
-            ordinal(claim(&entries, ExhaustedPolicy::Repeat, |_| true)),
+            ordinal(claim(entries, ExhaustedPolicy::Repeat, |_| true)),
             Some(2)
         );
         assert_eq!(
-            ordinal(claim(&entries, ExhaustedPolicy::Repeat, |it| it == 1)),
+            ordinal(claim(entries, ExhaustedPolicy::Repeat, |it| it == 1)),
             Some(1)
         );
         assert_eq!(
-            ordinal(claim(&entries, ExhaustedPolicy::Repeat, |_| false)),
+            ordinal(claim(entries, ExhaustedPolicy::Repeat, |_| false)),
             None
         );
     }

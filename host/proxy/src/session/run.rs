@@ -13,6 +13,7 @@ use super::cassette_state::{CassetteState, LoadState};
 use super::closed_exchanges::ClosedExchanges;
 use super::entry::Entry;
 use super::exchange_memory::exchange_bytes;
+use super::replayable_entries::ReplayableEntries;
 use super::session_state::{Contents, Run, Session};
 use ouli_cassette::{LoadedCassette, Place};
 use ouli_config::ByteSize;
@@ -36,12 +37,10 @@ impl Session {
             lineage.begin(&next.entries);
             return Some(Arc::new(next));
         }
-        let rewound = |entry: &Arc<Entry>| Arc::new(entry.rewound());
-        let mut entries: Vec<_> = self.entries_from(0).iter().map(rewound).collect();
-        let known: HashSet<u64> = entries.iter().map(|it| it.ordinal).collect();
-        let recorded = self.entries.recorded();
-        let new = recorded.iter().filter(|it| !known.contains(&it.ordinal));
-        entries.extend(new.map(rewound));
+        // Requests of this run that are in flight are not replayed what it recorded.
+        let entries = Arc::clone(self.entries.replayable());
+        let recorded = self.entries.recorded().into_iter();
+        recorded.for_each(|entry| entries.add(entry));
         let cassette = self.lock_cassette().clone();
         let cassette = match &cassette.load {
             LoadState::Loaded(_) => cassette,
@@ -50,6 +49,7 @@ impl Session {
         };
         let contents = Contents {
             entries,
+            replays: HashMap::new(),
             recorded: Vec::new(),
             cassette,
             closed: self.closed_exchanges().map(ClosedExchanges::of_next_run),
@@ -75,27 +75,32 @@ impl Session {
         let report = self.report_on(&read.loaded, strict);
         let refused = refused_entries(&read, strict);
         let ReadCassette { loaded, memory, .. } = read;
-        let before = self.entries_from(0);
+        let before = self.replayable();
         let before: HashMap<u64, &Arc<Entry>> = before.iter().map(|it| (it.ordinal, it)).collect();
         let own = self.entries.recorded();
         let own: HashSet<u64> = own.iter().map(|it| it.ordinal).collect();
         let (mut entries, mut recorded) = (Vec::new(), Vec::new());
+        let mut replays = HashMap::new();
         for found in loaded.exchanges {
             if found.edited && strict {
                 continue;
             }
             if own.contains(&found.ordinal) || self.entries.is_unkept(found.ordinal) {
-                recorded.push(Arc::new(Entry::loaded(found, &memory).not_unused()));
+                let own = Entry::loaded(found, &memory).not_unused();
+                recorded.push(Arc::new(own.recorded_by(self.run())));
                 continue;
             }
             let mut entry = Entry::loaded(found, &memory);
-            if let Some(before) = before.get(&entry.ordinal) {
-                entry.continue_replays(before);
+            if let Some(before) = before.get(&entry.ordinal)
+                && entry.continue_replays(before)
+            {
+                replays.insert(entry.ordinal, self.entries.uses().replays(before));
             }
             entries.push(Arc::new(entry));
         }
         let contents = Contents {
-            entries,
+            entries: ReplayableEntries::of(entries),
+            replays,
             recorded,
             cassette: CassetteState {
                 load: LoadState::Loaded(report),
@@ -110,7 +115,7 @@ impl Session {
 
     /// True if the cassette has the exchanges of this session, those that it recorded included.
     pub(super) fn has_exchanges_of(&self, loaded: &LoadedCassette) -> bool {
-        let mut known = self.entries_from(0);
+        let mut known = self.replayable();
         known.extend(self.entries.recorded());
         known.sort_by_key(|entry| entry.ordinal);
         known.len() == loaded.exchanges.len()
@@ -127,7 +132,8 @@ impl Session {
         let has_room = !self.entries.has_unkept();
         let reserved = has_room.then(|| memory.reserve(exchange_bytes(&exchange)));
         if let Some(Ok(reserved)) = reserved {
-            return self.add_recorded(Entry::just_recorded(place, exchange, reserved));
+            let entry = Entry::just_recorded(place, exchange, reserved);
+            return self.add_recorded(entry.recorded_by(self.run()));
         }
         let ordinal = place.number;
         self.entries.leave_out(ordinal);
@@ -188,7 +194,9 @@ mod tests {
         // It is replayed once to each run.
         let next = latest.next_run().unwrap();
         assert_eq!(next.len(), 1);
-        assert!(latest.entries_from(0)[0].claim_first() && next.entries_from(0)[0].claim_first());
+        for run in [&latest, &next] {
+            assert!(run.entries.uses().claim_first(&run.replayable()[0]));
+        }
     }
 
     #[test]

@@ -1,18 +1,22 @@
 //! The exchanges of one run of a session, and the runs that an exchange is passed on to.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use super::entry::Entry;
+use super::replayable_entries::ReplayableEntries;
+use super::uses::Uses;
 use ouli_cassette::start_order;
 
 /// The exchanges of one run.
 pub(super) struct RunEntries {
     run: u64,
     version: u64,
-    replayable: RwLock<Replayable>,
+    replayable: Arc<ReplayableEntries>,
+    /// What was replayed of them in the run.
+    uses: Arc<Uses>,
     /// The exchanges that the run recorded. They are replayed to later runs only.
     recorded: Mutex<Vec<Arc<Entry>>>,
     /// Those that the run recorded and that did not fit in the memory.
@@ -26,32 +30,6 @@ struct Unkept {
     count: usize,
 }
 
-/// The exchanges that can be replayed.
-#[derive(Default)]
-struct Replayable {
-    entries: Vec<Arc<Entry>>,
-    /// The upstreams that they were recorded from, as host and port.
-    authorities: BTreeSet<String>,
-}
-
-impl Replayable {
-    fn new(entries: Vec<Arc<Entry>>) -> Self {
-        let mut replayable = Self::default();
-        for entry in entries {
-            replayable.add(entry);
-        }
-        replayable
-    }
-
-    fn add(&mut self, entry: Arc<Entry>) {
-        let authority = &entry.request.authority;
-        if !self.authorities.contains(authority) {
-            self.authorities.insert(authority.clone());
-        }
-        self.entries.push(entry);
-    }
-}
-
 /// The sessions of one name that are in use: the latest one, and those of requests in flight. While
 /// it is locked, no exchange is passed on.
 #[derive(Default)]
@@ -63,13 +41,14 @@ pub(super) struct Lineage {
 impl RunEntries {
     pub(super) fn new(
         (run, version): (u64, u64),
-        replayable: Vec<Arc<Entry>>,
+        (replayable, replays): (Arc<ReplayableEntries>, HashMap<u64, u64>),
         recorded: Vec<Arc<Entry>>,
     ) -> Self {
         Self {
             run,
             version,
-            replayable: RwLock::new(Replayable::new(replayable)),
+            replayable,
+            uses: Arc::new(Uses::new(run, replays)),
             recorded: Mutex::new(recorded),
             unkept: Mutex::default(),
         }
@@ -80,25 +59,28 @@ impl RunEntries {
         self.version
     }
 
-    /// The exchanges that can be replayed, from position `from` on.
-    pub(super) fn replayable_from(&self, from: usize) -> Vec<Arc<Entry>> {
-        let replayable = self.replayable.read();
-        let entries = replayable.entries.get(from..);
-        entries.unwrap_or_default().to_vec()
+    /// The exchanges that can be replayed, with those that later runs alone can replay.
+    pub(super) fn replayable(&self) -> &Arc<ReplayableEntries> {
+        &self.replayable
+    }
+
+    /// What was replayed in the run.
+    pub(super) fn uses(&self) -> &Arc<Uses> {
+        &self.uses
+    }
+
+    /// What a function takes of the exchanges that can be replayed.
+    pub(super) fn filter<T>(&self, take: impl FnMut(&Arc<Entry>) -> Option<T>) -> Vec<T> {
+        self.replayable.of_run(self.run, take)
     }
 
     /// The number of exchanges that can be replayed.
     pub(super) fn replayable_count(&self) -> usize {
-        self.replayable.read().entries.len()
-    }
-
-    /// The upstreams that the exchanges that can be replayed were recorded from.
-    pub(super) fn authorities(&self) -> BTreeSet<String> {
-        self.replayable.read().authorities.clone()
+        self.replayable.count_of_run(self.run)
     }
 
     pub(super) fn add_replayable(&self, entry: Entry) {
-        self.replayable.write().add(Arc::new(entry));
+        self.replayable.add(Arc::new(entry));
     }
 
     /// The exchanges that the run recorded, in the order in which their requests began and with the
@@ -153,6 +135,7 @@ impl RunEntries {
 
     /// Adds an exchange that the run recorded before its session was closed.
     pub(super) fn add_recorded(&self, entry: Entry) {
+        let entry = entry.recorded_by(self.run);
         self.recorded.lock().push(Arc::new(entry));
     }
 
@@ -162,11 +145,7 @@ impl RunEntries {
             self.recorded.lock().push(Arc::clone(entry));
             return;
         }
-        let mut replayable = self.replayable.write();
-        let mut known = replayable.entries.iter();
-        if !known.any(|it| it.ordinal == entry.ordinal) {
-            replayable.add(Arc::new(entry.rewound()));
-        }
+        self.replayable.add(Arc::clone(entry));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state of one session.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use super::forgotten_session::ForgottenSession;
 use super::log_throttle::LogThrottle;
 use super::pending_redactions::UnredactedExchange;
 use super::pending_writes::{PendingKey, UnwrittenCount, UnwrittenExchange};
+use super::replayable_entries::ReplayableEntries;
 use super::run_entries::RunEntries;
 use super::session_memory::SessionMemory;
 use ouli_cassette::StartOrder;
@@ -67,7 +68,9 @@ impl Run {
 /// The exchanges and the cassette that a session starts with.
 #[derive(Default)]
 pub(super) struct Contents {
-    pub(super) entries: Vec<Arc<Entry>>,
+    pub(super) entries: Arc<ReplayableEntries>,
+    /// The replays of this run, by the numbers of the exchanges.
+    pub(super) replays: HashMap<u64, u64>,
     pub(super) recorded: Vec<Arc<Entry>>,
     pub(super) cassette: CassetteState,
     pub(super) closed: Option<ClosedExchanges>,
@@ -109,7 +112,8 @@ impl Session {
     ) -> Self {
         static VERSIONS: AtomicU64 = AtomicU64::new(1);
         let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
-        let entries = RunEntries::new((run.number, version), contents.entries, contents.recorded);
+        let replayable = (contents.entries, contents.replays);
+        let entries = RunEntries::new((run.number, version), replayable, contents.recorded);
         Self {
             name,
             all_runs,
@@ -268,9 +272,9 @@ impl Session {
         self.all_runs.index_build.lock()
     }
 
-    /// The exchanges from position `from` on.
-    pub(super) fn entries_from(&self, from: usize) -> Vec<Arc<Entry>> {
-        self.entries.replayable_from(from)
+    /// The exchanges that can be replayed.
+    pub(super) fn replayable(&self) -> Vec<Arc<Entry>> {
+        self.entries.filter(|entry| Some(Arc::clone(entry)))
     }
 
     /// Number of exchanges that can be replayed.
@@ -285,7 +289,7 @@ impl Session {
 
     /// The upstreams that its exchanges were recorded from, as host and port.
     pub(crate) fn authorities(&self) -> BTreeSet<String> {
-        self.entries.authorities()
+        self.entries.replayable().authorities()
     }
 
     pub(super) fn add(&self, entry: Entry) {

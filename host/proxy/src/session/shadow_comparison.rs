@@ -326,7 +326,7 @@ fn changed_headers(before: &Fields, after: &Fields) -> Vec<String> {
 
 /// The exchanges of a session: from memory, or from its cassette if that is small.
 fn entries(sessions: &Sessions, session: &Session) -> Vec<Arc<Entry>> {
-    let entries = session.entries_from(0);
+    let entries = session.replayable();
     if !entries.is_empty() {
         return entries;
     }

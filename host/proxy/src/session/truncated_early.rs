@@ -6,7 +6,7 @@ use http::Method;
 
 use super::claimed_entry::ClaimedEntry;
 use super::entry::Entry;
-use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
+use super::index::{ExhaustedPolicy, Index, LookupResult};
 use super::miss_comparison::MAX_COMPARED;
 use super::truncated_index::TruncatedKey;
 use super::truncated_request;
@@ -57,9 +57,11 @@ impl Index {
             let conflict = || self.identity_conflict(&state, position, part.identities);
             state.suits(position, part.fields) && conflict().is_none()
         };
+        let uses = self.session.entries.uses();
+        let is_unused = |position: usize| !uses.is_used(&state.entries[position].0);
         let unused = matching
             .copied()
-            .filter(|position| is_unused(&state, *position) && suits(*position));
+            .filter(|position| is_unused(*position) && suits(*position));
         let next = unused.min();
         let longest = part.found.last().map(|key| state.truncated.positions(*key));
         let longest = longest.and_then(<[usize]>::first);
@@ -67,7 +69,7 @@ impl Index {
         let mut others = Vec::new();
         for position in 0..next.unwrap_or(state.entries.len()) {
             let (entry, key) = &state.entries[position];
-            let is_candidate = is_longer(entry, part) && suits(position);
+            let is_candidate = !uses.is_used(entry) && is_longer(entry, part) && suits(position);
             if !is_candidate || has_other_head(key.as_ref(), longest) {
                 continue;
             }
@@ -98,18 +100,15 @@ impl Index {
         let state = self.state.read();
         let (entry, key) = &state.entries[next];
         let recorded = key.as_ref().map_or(&[][..], Key::identities);
-        if !entry.claim_first() {
+        let uses = self.session.entries.uses();
+        if !uses.claim_first(entry) {
             return None;
         }
         // It is returned if another request has bound the identities meanwhile.
-        let claimed = ClaimedEntry::new(entry);
+        let claimed = ClaimedEntry::new(entry, uses);
         let is_bound = self.bind_identities(&state, entry, (identities, recorded), &[]);
         is_bound.then_some(LookupResult::Hit(claimed))
     }
-}
-
-fn is_unused(state: &IndexState, position: usize) -> bool {
-    !state.entries[position].0.is_used()
 }
 
 fn is_longer(entry: &Entry, part: &EarlyPart<'_>) -> bool {
@@ -117,7 +116,6 @@ fn is_longer(entry: &Entry, part: &EarlyPart<'_>) -> bool {
     request.truncated_at > Some(part.tried)
         && request.method == *part.method
         && request.path() == part.path
-        && !entry.is_used()
         && truncated_request::is_comparable(request)
 }
 

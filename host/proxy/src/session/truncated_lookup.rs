@@ -35,10 +35,30 @@ impl Index {
         let mut positions = state.with_truncated(key, truncated, live);
         positions.sort_unstable();
         if identities.is_empty() {
-            return take_next(&state, &positions, exhausted);
+            return self.take_next_of(&state, &positions, exhausted);
         }
         let sources = Sources::of_positions(positions);
         self.choose(&state, &sources, identities, exhausted)
+    }
+
+    /// The next exchange of these positions.
+    fn take_next_of(
+        &self,
+        state: &IndexState,
+        positions: &[usize],
+        exhausted: ExhaustedPolicy,
+    ) -> LookupResult {
+        let uses = self.session.entries.uses();
+        let entries = positions.iter().map(|position| &state.entries[*position]);
+        let mut entries = entries
+            .map(|(entry, _)| entry)
+            .filter(|entry| uses.has(entry));
+        match entries.clone().find(|entry| uses.claim_first(entry)) {
+            Some(entry) => LookupResult::Hit(ClaimedEntry::new(entry, uses)),
+            None => entries.next_back().map_or(LookupResult::NotFound, |last| {
+                self.repeat_last(last, positions.len(), exhausted)
+            }),
+        }
     }
 
     /// The next exchange for one of these keys that was not replayed yet.
@@ -87,7 +107,8 @@ impl Index {
         body: &[u8],
     ) -> Vec<TruncatedCandidate> {
         let state = self.state.read();
-        let is_unused = |position: usize| !state.entries[position].0.is_used();
+        let uses = self.session.entries.uses();
+        let is_unused = |position: usize| !uses.is_used(&state.entries[position].0);
         let truncated = &state.truncated;
         truncated.candidates(method_and_path, body, is_unused)
     }
@@ -103,9 +124,10 @@ impl Index {
         let state = self.state.read();
         let positions = state.with_truncated(Some(key), truncated, live);
         let identities = key.identities();
+        let uses = self.session.entries.uses();
         let may_be_next = |position: &usize| {
             let conflict = || self.identity_conflict(&state, *position, identities);
-            !state.entries[*position].0.is_used() && conflict().is_none()
+            !uses.is_used(&state.entries[*position].0) && conflict().is_none()
         };
         positions.into_iter().filter(may_be_next).min()
     }
@@ -143,17 +165,5 @@ impl IndexState {
         let whole = key.map_or_else(Vec::new, |key| self.positions(key, live));
         let suitable = parts.filter(|position| self.suits(*position, live));
         suitable.chain(whole).collect()
-    }
-}
-
-/// The next exchange of these positions.
-fn take_next(state: &IndexState, positions: &[usize], exhausted: ExhaustedPolicy) -> LookupResult {
-    let mut entries = positions.iter().map(|position| &state.entries[*position].0);
-    match entries.find(|entry| entry.claim_first()) {
-        Some(entry) => LookupResult::Hit(ClaimedEntry::new(entry)),
-        None => match positions.last() {
-            Some(last) => state.repeat_last(*last, positions.len(), exhausted),
-            None => LookupResult::NotFound,
-        },
     }
 }

@@ -110,7 +110,8 @@ impl ConversationCursor {
             return false;
         };
         let index = &self.parties.lookup.index;
-        let others = self.queue.entries().iter().filter(|it| !it.is_used());
+        // They matter to secrets alone, and are many.
+        let others = self.queue.unused().filter(|_| !identities.is_empty());
         let others = others.filter_map(|it| Some((it, index.cached_client_message_keys(it)?)));
         let others: Vec<_> = others
             .filter(|(_, keys)| begins_with(keys, &self.received_keys, key))
