@@ -96,7 +96,8 @@ fn a_signature_counts_by_the_account_that_made_it() {
             "Digest username=\"{user}\", realm=\"r{day}\", nonce=\"{nonce}\", response=\"{proof}\""
         )
     };
-    let schemes: [&dyn Fn(&str, u8) -> String; 2] = [&aws, &digest];
+    type Sign<'a> = &'a dyn Fn(&str, u8) -> String;
+    let schemes: [Sign<'_>; 2] = [&aws, &digest];
     for sign in schemes {
         let origin = users();
         let gateway = gateway::auto(&origin).start();

@@ -70,8 +70,7 @@ pub use guard::{FORGOTTEN_SECRETS, FORGOTTEN_SESSION, Guard, GuardRejection, OVE
 pub use common_values::is_rare;
 pub use pass::{Counts, Outcome, Purpose, Redaction};
 pub use pipeline::{PipelineError, RedactedExchange, RedactionPipeline, Redactor, RedactorEdits};
-pub use placeholder::is_placeholder;
-pub use placeholder::{collapse_to_class, is_class};
+pub use placeholder::{collapse_to_class, is_class, is_placeholder, placeholders_in};
 pub use placeholder_key::PlaceholderKey;
 pub use redacted_exchange::exchange_views;
 pub use redacted_message::RedactedMessage;

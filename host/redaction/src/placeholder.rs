@@ -57,6 +57,14 @@ pub(super) fn find_all(text: &str) -> impl Iterator<Item = PlaceholderMatch<'_>>
     openings(text).filter_map(|at| parse(text, at).filter(|found| found.number.is_some()))
 }
 
+/// The class and number of every numbered placeholder in bytes.
+pub fn placeholders_in(bytes: &[u8]) -> impl Iterator<Item = (&str, u64)> {
+    let texts = bytes.utf8_chunks().map(|chunk| chunk.valid());
+    texts
+        .flat_map(find_all)
+        .filter_map(|found| Some((found.class, found.number?)))
+}
+
 /// A cheap test whether a text may contain a placeholder.
 pub(super) fn may_contain(text: &str) -> bool {
     openings(text).next().is_some()

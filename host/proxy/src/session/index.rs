@@ -17,6 +17,7 @@ use super::derived_key::DerivedKey;
 use super::entry::Entry;
 use super::key_group::KeyGroup;
 use super::position_list::{ListIds, PositionList};
+use super::received_placeholders::ReceivedPlaceholders;
 use super::session_state::Session;
 use super::truncated_index::TruncatedEntries;
 use ouli_cassette::CassetteDir;
@@ -84,6 +85,8 @@ pub struct Index {
     pub(super) client_message_keys: Arc<Mutex<HashMap<u64, Arc<[ClientMessageKey]>>>>,
     /// The identities in these messages.
     pub(super) message_identities: Arc<RwLock<HashSet<Identity>>>,
+    /// The placeholders that recorded responses have.
+    pub(super) received: Arc<Mutex<ReceivedPlaceholders>>,
 }
 
 #[derive(Default)]
@@ -125,6 +128,7 @@ impl Index {
             refused: Arc::default(),
             client_message_keys: Arc::default(),
             message_identities: Arc::default(),
+            received: Arc::default(),
         };
         index.add_unindexed(0, &index.session.entries.replayable().all_from(0));
         let refused = index.session.refused();

@@ -1,20 +1,20 @@
 //! Finds the recorded response that gave a placeholder to a client.
 
-use bytes::Bytes;
-use memchr::memmem::Finder;
+use std::sync::Arc;
 
 use super::entry::Entry;
 use super::index::Index;
 use ouli_codec::identity::Identity;
 use ouli_matching::key::Key;
 use ouli_matching::miss::ReplayedSecret;
-use ouli_message::Fields;
+use ouli_message::Content;
 use ouli_message::stream::{Side, StreamContent};
 
 /// A placeholder in a part of a request.
 pub(crate) struct SentPlaceholder {
     part: String,
-    placeholder: String,
+    class: Arc<str>,
+    number: u64,
 }
 
 impl Index {
@@ -28,7 +28,8 @@ impl Index {
             {
                 Some(SentPlaceholder {
                     part: it.part.to_string(),
-                    placeholder: format!("<{class}-{number}>"),
+                    class: Arc::clone(class),
+                    number: *number,
                 })
             }
             Identity::Placeholder(..) | Identity::Secret(_) | Identity::Minted(_) => None,
@@ -36,43 +37,40 @@ impl Index {
         found.collect()
     }
 
-    /// The first of these placeholders that a recorded response has. Reads bodies.
+    /// The first of these placeholders that a recorded response has. Reads the bodies that no call
+    /// before has read.
     pub(crate) fn replayed_secret(&self, sent: Vec<SentPlaceholder>) -> Option<ReplayedSecret> {
-        let entries = self.session.replayable();
+        let mut received = self.received.lock();
+        for entry in self.session.replayable_from(received.searched()) {
+            self.for_each_received(&entry, &mut |text| received.add(text, entry.ordinal));
+            received.count_searched();
+        }
         sent.into_iter().find_map(|sent| {
-            let texts = [
-                sent.placeholder.clone(),
-                sent.placeholder.replace('<', "%3C").replace('>', "%3E"),
-            ];
-            let finders = texts.each_ref().map(Finder::new);
-            let is_in = |bytes: &[u8]| finders.iter().any(|one| one.find(bytes).is_some());
-            let found = entries.iter().find(|it| self.any_received(it, &is_in))?;
             Some(ReplayedSecret {
+                exchange: received.first(&sent.class, sent.number)?,
                 part: sent.part,
-                placeholder: sent.placeholder,
-                exchange: found.ordinal,
+                placeholder: format!("<{}-{}>", sent.class, sent.number),
             })
         })
     }
 
-    /// True if a text that the server sent in an exchange is such a one. A body that cannot be read
-    /// has none.
-    fn any_received(&self, entry: &Entry, is_such: &dyn Fn(&[u8]) -> bool) -> bool {
+    /// Visits what the server sent in an exchange. A body that cannot be read is left out.
+    fn for_each_received(&self, entry: &Entry, visit: &mut dyn FnMut(&[u8])) {
         let response = &entry.response;
-        let in_fields = |fields: &Fields| fields.iter().any(|(_, it)| is_such(it.as_bytes()));
-        let in_bytes = |bytes: std::io::Result<Bytes>| bytes.is_ok_and(|it| is_such(&it));
-        if in_fields(&response.fields) || in_fields(&response.trailers) {
-            return true;
-        }
+        let fields = response.fields.iter().chain(response.trailers.iter());
+        fields.for_each(|(_, value)| visit(value.as_bytes()));
+        let mut content = |content: &Content| {
+            if let Ok(bytes) = self.read_content(content) {
+                visit(&bytes);
+            }
+        };
         match entry.stream.as_ref().map(|stream| &stream.content) {
             Some(StreamContent::Messages(_, messages)) => {
-                let mut received = messages.iter().filter(|it| it.side == Side::Server);
-                received.any(|message| {
-                    let payload = message.kind.payload();
-                    payload.is_some_and(|it| in_bytes(self.read_content(&it.content)))
-                })
+                let received = messages.iter().filter(|it| it.side == Side::Server);
+                let payloads = received.filter_map(|message| message.kind.payload());
+                payloads.for_each(|payload| content(&payload.content));
             }
-            Some(StreamContent::Chunks(..)) | None => in_bytes(self.read_content(&response.body)),
+            Some(StreamContent::Chunks(..)) | None => content(&response.body),
         }
     }
 }

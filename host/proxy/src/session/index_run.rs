@@ -23,6 +23,7 @@ impl Index {
             refused: Arc::clone(&self.refused),
             client_message_keys: Arc::clone(&self.client_message_keys),
             message_identities: Arc::clone(&self.message_identities),
+            received: Arc::clone(&self.received),
         })
     }
 

@@ -51,6 +51,7 @@ mod pending_redactions;
 mod pending_writes;
 mod plain_request;
 mod position_list;
+mod received_placeholders;
 mod record_check;
 mod record_job;
 mod recorder;

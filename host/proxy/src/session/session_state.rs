@@ -277,6 +277,11 @@ impl Session {
         self.entries.filter(|entry| Some(Arc::clone(entry)))
     }
 
+    /// The exchanges that any run can replay, from a position on.
+    pub(super) fn replayable_from(&self, from: usize) -> Vec<Arc<Entry>> {
+        self.entries.replayable().all_from(from)
+    }
+
     /// Number of exchanges that can be replayed.
     pub fn len(&self) -> usize {
         self.entries.replayable_count()
