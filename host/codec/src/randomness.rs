@@ -32,6 +32,9 @@ const MIN_WORD: usize = 3;
 const MIN_MIXED_RUN: usize = 8;
 /// Hexadecimal digits of a group.
 const MIN_HEX: usize = 16;
+/// The groups of a code, and their length.
+const MIN_GROUPS: usize = 3;
+const MIN_GROUP: usize = 4;
 /// Values below this length that are words are common.
 const MAX_COMMON_WORD: usize = 12;
 
@@ -54,6 +57,7 @@ pub fn looks_random(value: &[u8]) -> bool {
         .filter(|it| !b"-_".contains(it))
         .collect();
     is_grouped_hex(value)
+        || is_grouped_code(value)
         || runs(value).any(is_random_run)
         || runs(&joined).any(is_mixed)
         || surprise(value) >= min_surprise(value)
@@ -130,6 +134,18 @@ fn is_grouped_hex(value: &[u8]) -> bool {
         && changes(&digits, u8::is_ascii_digit) > MIN_CHANGES
 }
 
+/// True for letters and digits in groups of one length, as in a licence key.
+fn is_grouped_code(value: &[u8]) -> bool {
+    let mut groups = value.split(|byte| *byte == b'-');
+    let length = groups.next().map_or(0, <[u8]>::len);
+    let joined: Vec<u8> = value.iter().copied().filter(|byte| *byte != b'-').collect();
+    length >= MIN_GROUP
+        && groups.clone().count() + 1 >= MIN_GROUPS
+        && groups.all(|group| group.len() == length)
+        && joined.iter().all(u8::is_ascii_alphanumeric)
+        && changes(&joined, u8::is_ascii_digit) >= MIN_CHANGES
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +209,7 @@ mod tests {
             "4149672629178917736",
             "IMG_20210218_184613.jpg",
             "0f:ae:8c:ab:e8:cb",
+            "IMG1-2024-0317-0001",
         ] {
             assert!(!looks_random(value.as_bytes()), "{value}");
         }
@@ -225,19 +242,19 @@ mod tests {
         let base64url = [BASE62, b"-_"].concat();
         let (base36, base32) = (&BASE62[26..], b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
         for (alphabet, length, most) in [
-            (BASE62, 16, 40),
-            (BASE62, 20, 10),
-            (&base64url[..], 22, 10),
+            (BASE62, 16, 12),
+            (BASE62, 20, 4),
+            (&base64url[..], 22, 4),
             (&base64url[..], 43, 0),
-            (b"0123456789abcdef", 16, 80),
-            (b"0123456789abcdef", 20, 10),
+            (b"0123456789abcdef", 16, 24),
+            (b"0123456789abcdef", 20, 5),
             (b"0123456789abcdef", 32, 0),
-            (base36, 25, 10),
-            (base32, 32, 10),
-            (&BASE62[..52], 24, 10),
-            (&BASE62[..26], 24, 40),
+            (base36, 25, 4),
+            (base32, 32, 4),
+            (&BASE62[..52], 24, 4),
+            (&BASE62[..26], 24, 12),
         ] {
-            let values = generated(alphabet, length).take(20_000);
+            let values = generated(alphabet, length).take(5_000);
             let missed: Vec<_> = values.filter(|it| !looks_random(it)).collect();
             let examples: Vec<_> = missed.iter().take(3).collect();
             let name = String::from_utf8_lossy(alphabet);

@@ -1,7 +1,9 @@
 //! Stored bodies: files next to a cassette, each named by the SHA-256 of its content.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::cassette_dir::CassetteDir;
@@ -24,7 +26,7 @@ pub(crate) fn store_body(
     bytes: &[u8],
     sync: bool,
 ) -> io::Result<Option<PathBuf>> {
-    if folder.read_body(name.as_str(), digest).is_ok() {
+    if is_stored(folder, name, digest, bytes) {
         return Ok(None);
     }
     let parent = folder.bodies_path(name);
@@ -45,6 +47,34 @@ pub(crate) fn store_body(
         }
     }
     Ok(Some(path))
+}
+
+/// True if a body is stored already: as these bytes, or with other line ends.
+fn is_stored(folder: &CassetteDir, name: &SessionName, digest: &str, bytes: &[u8]) -> bool {
+    let Ok((file, size)) = folder.open_body(name.as_str(), digest) else {
+        return false;
+    };
+    // Most are equal, which takes no memory to find out.
+    (size == bytes.len() as u64 && holds(&file, bytes).unwrap_or(false))
+        || folder.read_body(name.as_str(), digest).is_ok()
+}
+
+/// Bytes that are compared at a time.
+const COMPARED: usize = 64 << 10;
+
+/// True if a file begins with these bytes.
+fn holds(file: &File, bytes: &[u8]) -> io::Result<bool> {
+    let mut buffer = vec![0; COMPARED.min(bytes.len())];
+    let mut offset = 0;
+    for chunk in bytes.chunks(COMPARED) {
+        let read = &mut buffer[..chunk.len()];
+        file.read_exact_at(read, offset)?;
+        if read != chunk {
+            return Ok(false);
+        }
+        offset += chunk.len() as u64;
+    }
+    Ok(true)
 }
 
 fn write(dir: &Dir, path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
