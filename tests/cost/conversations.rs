@@ -17,7 +17,7 @@ use crate::support::folder::Folder;
 use crate::support::websocket::{Peer, TEXT, Way, frame};
 
 /// Messages of the smaller conversation; the other one has eight times as many.
-const COUNT: usize = 2_500;
+const COUNT: usize = 1_000;
 /// A shorter time is noise: the clock has ticks of 10 ms.
 const SHORTEST: Duration = Duration::from_millis(30);
 const ATTEMPTS: usize = 3;

@@ -7,13 +7,13 @@ use crate::support::client;
 use crate::support::folder::Folder;
 
 /// Bytes of the large request.
-const LARGE: usize = 8 << 20;
+const LARGE: usize = 3 << 20;
 
 /// Within the share of `limits.miss_comparison`.
 const SMALL: usize = 4 << 10;
 
-/// The most that it may take.
-const MOST: u64 = 8 * LARGE as u64;
+/// The most that it may take: `limits.miss_comparison` and a few times the body.
+const MOST: u64 = (16 << 20) + 6 * LARGE as u64;
 
 /// An array of zeros: more values for its size than any other JSON.
 fn zeros(size: usize) -> String {

@@ -16,7 +16,7 @@ use crate::support::{at_least, until, without_hanging};
 fn a_stop_loses_no_request() {
     let origin = socket_origin();
     let folder = Arc::new(Folder::new());
-    let limits = "[limits]\nshutdown_timeout = \"5s\"\nstream_drain_lead = \"1s\"\n\
+    let limits = "[limits]\nshutdown_timeout = \"20s\"\nstream_drain_lead = \"16s\"\n\
                   keepalive_drain_timeout = \"1s\"";
     let mut process = started(&folder, "record", &origin, limits);
     let address = process.address();
@@ -29,7 +29,8 @@ fn a_stop_loses_no_request() {
     assert_eq!(totals.lost, [""; 0], "{totals:?}\n{}", ended.stderr);
     assert!(totals.refused > 0 && totals.closed == 3, "{totals:?}");
     let exchanges = folder.exchanges("default");
-    assert_eq!(exchanges.len(), totals.answered + totals.closed);
+    let answered = totals.answered + totals.closed;
+    assert_eq!(exchanges.len(), answered, "{}", ended.stderr);
     assert!(!ended.stderr.contains("did not end"), "{}", ended.stderr);
 }
 

@@ -16,7 +16,7 @@ use crate::support::origin::{self, Gate, Origin};
 use crate::support::websocket::{CLOSE, Peer, TEXT, Way, close, frame, socket_origin};
 use crate::support::{at_least, until, without_hanging};
 
-const GRACE: &str = "[limits]\nshutdown_timeout = \"5600ms\"\nstream_drain_lead = \"2s\"\n\
+const GRACE: &str = "[limits]\nshutdown_timeout = \"9600ms\"\nstream_drain_lead = \"6s\"\n\
                      keepalive_drain_timeout = \"100ms\"";
 
 /// The time from the start of the shutdown until the gateway ends its streams, minus a margin.
