@@ -182,6 +182,31 @@ fn a_short_value_counts_in_its_place_alone() {
 }
 
 #[test]
+fn short_values_of_one_place_stay_apart() {
+    let origin = jobs();
+    let gateway = gateway::record(&origin).start();
+    let client = client::http1(&gateway);
+    for run in ["7", "8"] {
+        client.get(&format!("/runs/{run}"));
+    }
+    let folder = finish(gateway);
+    let replayed = |runs: &[&str]| {
+        let replay = gateway::replay(&folder).section(DECLARED).start();
+        let client = client::http1(&replay);
+        let answers = runs.iter().map(|run| client.get(&format!("/runs/{run}")));
+        let texts = answers.map(|answer| match answer.status {
+            200 => answer.text().to_owned(),
+            status => status.to_string(),
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let [seven, eight] = ["GET /runs/7 is done", "GET /runs/8 is done"];
+    assert_eq!(replayed(&["8", "7", "8"]), [eight, seven, eight]);
+    assert_eq!(replayed(&["alice", "bob", "alice"]), [seven, eight, seven]);
+    assert_eq!(replayed(&["alice", "bob", "carol"])[2], "404");
+}
+
+#[test]
 fn in_auto_a_value_is_answered_from_an_earlier_run_or_asked_for() {
     let (origin, recorded) = (jobs(), id());
     let gateway = gateway::auto(&origin).section(DECLARED).start();

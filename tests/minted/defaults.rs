@@ -229,6 +229,34 @@ fn ids_of_requests_and_oauth_state_come_back() {
 }
 
 #[test]
+fn a_state_that_cannot_be_given_back_counts_as_it_is() {
+    let origin = origin::new()
+        .route("/authorize", |seen| {
+            let state = seen.target.split("state=").nth(1).unwrap();
+            origin::text(state)
+        })
+        .start();
+    let target = |state: &str| format!("/authorize?client_id=app&response_type=code&state={state}");
+    for [recorded, own] in [
+        ["Zm9yIGEgc3RhdGUgMQ%3D%3D", "Zm9yIGEgc3RhdGUgMg%3D%3D"],
+        ["7", "8"],
+        [
+            "%7B%22next%22%3A%22%2Fa%22%7D",
+            "%7B%22next%22%3A%22%2Fb%22%7D",
+        ],
+        ["home", "3f9c1e77b2a8d4560c1e"],
+    ] {
+        let gateway = gateway::record(&origin).start();
+        client::http1(&gateway).get(&target(recorded));
+        let folder = finish(gateway);
+        let replay = gateway::replay(&folder).start();
+        let client = client::http1(&replay);
+        assert_eq!(client.get(&target(own)).status, 404, "{own}");
+        assert_eq!(client.get(&target(recorded)).status, 200, "{recorded}");
+    }
+}
+
+#[test]
 fn default_rules_are_switched_off_by_their_ids() {
     let origin = server();
     let gateway = gateway::record(&origin).start();

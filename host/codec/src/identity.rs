@@ -21,6 +21,8 @@ pub enum Identity {
     Placeholder(Arc<str>, u64),
     /// A value that a client made up. It is no secret.
     Minted(Arc<str>),
+    /// The same for a short value, which counts in one place of its messages alone.
+    Placed(u128, Arc<str>),
 }
 
 /// The first number of a placeholder that follows from the secret and a key of the user. Numbers
@@ -28,6 +30,11 @@ pub enum Identity {
 pub const FIRST_KEYED: u64 = 10_000_000_000;
 
 impl Identity {
+    /// True for a value that a client made up.
+    pub fn is_minted(&self) -> bool {
+        matches!(self, Self::Minted(_) | Self::Placed(..))
+    }
+
     /// What counts of it.
     fn compared(&self) -> (Option<u128>, &str, u64) {
         match self {
@@ -36,6 +43,7 @@ impl Identity {
             Self::Placeholder(class, number) => (None, class, *number),
             // No placeholder has this number.
             Self::Minted(value) => (None, value, u64::MAX),
+            Self::Placed(place, value) => (Some(*place), value, u64::MAX),
         }
     }
 }

@@ -68,12 +68,11 @@ const KNOWN_SCHEMES: [&str; 8] = [
 
 /// The beginnings of the names of authentication schemes that prove a secret without sending it, in
 /// lower case: signatures and challenges.
-const COMPUTED_SCHEMES: [&str; 17] = [
+const COMPUTED_SCHEMES: [&str; 16] = [
     "acs3-",
     "aws",
     "bce-auth",
     "digest",
-    "dpop",
     "goog",
     "hawk",
     "hmac",

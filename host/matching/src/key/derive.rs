@@ -45,7 +45,7 @@ impl Key {
             .iter()
             .filter_map(|found| match &found.identity {
                 Identity::Minted(value) => Some(value),
-                Identity::Secret(_) | Identity::Placeholder(..) => None,
+                Identity::Secret(_) | Identity::Placeholder(..) | Identity::Placed(..) => None,
             })
     }
 

@@ -114,11 +114,22 @@ impl<'a> Holes<'a> {
         let place = child(place, leaf(Tag::Minted, &[]));
         match self.minted.get(text) {
             Some(value) => self.add(place, Identity::Minted(value)),
-            None => {
+            None if has_hole(text.as_bytes()) => {
                 self.leaf(Tag::Minted, text.as_bytes(), place);
             }
+            None => self.add(place, Identity::Placed(place, text.into())),
         }
         leaf(Tag::Minted, &[])
+    }
+
+    /// The same in a JSON body. Each client counts its calls of JSON-RPC anew, so a short id of them
+    /// stands for no other one.
+    pub(super) fn json_spot(&mut self, text: &str, place: u128) -> u128 {
+        let is_call = !self.minted.spots.own.is_empty();
+        match is_call && self.minted.get(text).is_none() {
+            true => leaf(Tag::Minted, &[]),
+            false => self.spot(text, place),
+        }
     }
 
     /// Collects the identities in a text that is not part of the key.

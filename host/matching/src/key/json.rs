@@ -190,8 +190,8 @@ impl<'a, 'h, 'm> JsonDigester<'a, 'h, 'm> {
         (depth, place): (usize, u128),
     ) -> u128 {
         match node.kind() {
-            Kind::Number if exclusions.is_minted() => self.holes.spot(node.text(), place),
-            Kind::String(text) if exclusions.is_minted() => self.holes.spot(&text, place),
+            Kind::Number if exclusions.is_minted() => self.holes.json_spot(node.text(), place),
+            Kind::String(text) if exclusions.is_minted() => self.holes.json_spot(&text, place),
             Kind::Null => leaf(Tag::Null, &[]),
             Kind::Bool(false) => leaf(Tag::False, &[]),
             Kind::Bool(true) => leaf(Tag::True, &[]),

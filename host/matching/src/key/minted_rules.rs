@@ -1,6 +1,7 @@
 //! Rules that name the places of values which clients make up.
 
 use ouli_codec::json::{Document, Kind, Node, Pointer};
+use ouli_codec::minted::is_followed;
 
 /// Where clients put values that they make up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,7 +120,14 @@ impl MintedRules {
         };
         let is_request = |has: &dyn Fn(&str) -> bool| has("client_id") && has("response_type");
         if self.oauth.is_some() && is_request(&|name| query.iter().any(|(own, _)| own == name)) {
-            spots.query.extend(OAUTH_NAMES);
+            // Another value cannot be given back to the client, so it counts as it is.
+            let is_followed = |name: &&str| {
+                let mut values = query.iter().filter(|(own, _)| own == name);
+                values.all(|(_, value)| is_followed(value))
+            };
+            spots
+                .query
+                .extend(OAUTH_NAMES.iter().copied().filter(is_followed));
         }
         match body {
             BodyKind::Json(json) => {

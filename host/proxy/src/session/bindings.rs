@@ -83,13 +83,14 @@ impl KnownIdentities<'_> {
         match self.secrets.resolve(own) {
             Identity::Secret(digest) => Some(digest),
             Identity::Minted(value) => Some(xxh3_128(value.as_bytes())),
+            Identity::Placed(place, value) => Some(place ^ xxh3_128(value.as_bytes())),
             Identity::Placeholder(..) => None,
         }
     }
 
     /// The recorded identity that is this value itself.
     fn exact(&self, secret: u128, own: &Identity) -> Option<Identity> {
-        if let Identity::Minted(_) = own {
+        if own.is_minted() {
             return (self.is_recorded)(own).then(|| own.clone());
         }
         let own = Identity::Secret(secret);
@@ -116,10 +117,10 @@ impl Bindings {
                 part: part.to_string(),
                 exchange,
                 reason,
-                is_minted: matches!(recorded.identity, Identity::Minted(_)),
+                is_minted: recorded.identity.is_minted(),
             };
             let (own, other) = (&live.identity, &recorded.identity);
-            if own == other && !matches!(own, Identity::Minted(_)) {
+            if own == other && !own.is_minted() {
                 continue;
             }
             let Some(secret) = known.digest(own) else {
@@ -295,7 +296,7 @@ impl Bindings {
             part: Arc::clone(part),
             is_renamed,
             minted: match own {
-                Identity::Minted(value) => Some(Arc::clone(value)),
+                Identity::Minted(value) | Identity::Placed(_, value) => Some(Arc::clone(value)),
                 Identity::Secret(_) | Identity::Placeholder(..) => None,
             },
         });
@@ -371,7 +372,7 @@ fn shown(identity: &Identity) -> String {
     match identity {
         Identity::Secret(_) => "a secret that is recorded in clear".to_owned(),
         Identity::Placeholder(class, number) => format!("<{class}-{number}>"),
-        Identity::Minted(value) => quoted(value),
+        Identity::Minted(value) | Identity::Placed(_, value) => quoted(value),
     }
 }
 
@@ -382,6 +383,6 @@ fn quoted(value: &str) -> String {
 fn kind(identity: &Identity) -> &'static str {
     match identity {
         Identity::Secret(_) | Identity::Placeholder(..) => "secret",
-        Identity::Minted(_) => "value",
+        Identity::Minted(_) | Identity::Placed(..) => "value",
     }
 }

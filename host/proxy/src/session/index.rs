@@ -311,7 +311,7 @@ impl IndexState {
         let uses = derived.as_ref().map(|derived| derived.key.identities());
         let uses = uses.unwrap_or_default().iter().map(|it| &it.identity);
         self.identities.extend(uses.clone().cloned());
-        let is_secret = |identity: &Identity| !matches!(identity, Identity::Minted(_));
+        let is_secret = |identity: &Identity| !identity.is_minted();
         if uses.into_iter().any(is_secret) {
             self.with_secrets.push(position);
             let size = usize::try_from(entry.request.body.size()).unwrap_or(usize::MAX);

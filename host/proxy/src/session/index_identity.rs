@@ -146,7 +146,7 @@ impl Index {
         let bindings = self.session.bindings().lock();
         let uses = live.identities().iter().map(|it| &it.identity);
         // No server makes up what its client does.
-        let mut secrets = uses.filter(|it| !matches!(it, Identity::Minted(_)));
+        let mut secrets = uses.filter(|it| !it.is_minted());
         secrets.any(|secret| bindings.is_new(secret, &known))
     }
 

@@ -32,7 +32,10 @@ impl Index {
                     number: *number,
                 })
             }
-            Identity::Placeholder(..) | Identity::Secret(_) | Identity::Minted(_) => None,
+            Identity::Placeholder(..)
+            | Identity::Secret(_)
+            | Identity::Minted(_)
+            | Identity::Placed(..) => None,
         });
         found.collect()
     }

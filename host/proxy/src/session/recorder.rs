@@ -51,6 +51,9 @@ impl Recorder {
                         Job::End => jobs.close(),
                     }
                     if must_end.load(Ordering::Acquire) {
+                        // Dropped, the exchanges in the queue would count as settled. They are to
+                        // be counted as not written.
+                        std::mem::forget(jobs);
                         return;
                     }
                 }
@@ -84,7 +87,8 @@ impl Recorder {
         !matches!(sent, Err(mpsc::error::TrySendError::Full(_)))
     }
 
-    /// Tells the thread to end after the exchange that it works on. Those in the queue are dropped.
+    /// Tells the thread to end after the exchange that it works on. Those in the queue stay there,
+    /// unwritten, until the process ends.
     pub(crate) fn abandon(&self) {
         self.is_abandoned.store(true, Ordering::Release);
     }
@@ -169,10 +173,9 @@ mod tests {
         })
     }
 
-    #[tokio::test]
-    async fn a_panic_is_counted_and_the_next_exchange_is_recorded() {
-        let home = tempfile::tempdir().unwrap();
-        let folder = CassetteDir::open(home.path(), 1 << 20).unwrap();
+    /// A folder, its sessions, and a recorder for them.
+    fn started(home: &std::path::Path) -> (Sessions, Recorder, std::thread::JoinHandle<()>) {
+        let folder = CassetteDir::open(home, 1 << 20).unwrap();
         let options = WriterOptions {
             queue: NonZero::new(4).unwrap(),
             max_batch: NonZero::new(4).unwrap(),
@@ -184,9 +187,36 @@ mod tests {
         let writer = Writer::start(folder.clone(), options, Box::new(|_, _, _| {})).unwrap();
         let limits = Limits::default();
         let sessions = Sessions::new(Arc::new(folder), &limits, Vec::new());
-        let session = sessions.get_or_create("x").unwrap();
         let (recorder, thread) =
             Recorder::start(Arc::new(writer), RecorderLimits::from(&limits)).unwrap();
+        (sessions, recorder, thread)
+    }
+
+    #[test]
+    fn what_is_in_the_queue_of_an_abandoned_recorder_is_counted() {
+        let home = tempfile::tempdir().unwrap();
+        let (sessions, recorder, thread) = started(home.path());
+        let session = sessions.get_or_create("x").unwrap();
+        recorder.abandon();
+        // It ends after the first one.
+        for key in 0..3 {
+            assert!(recorder.try_submit(job(&session, "/", key)).is_ok());
+        }
+        thread.join().unwrap();
+        while session.counters().recorded() == 0 || session.unwritten_count() > 2 {
+            std::thread::yield_now();
+        }
+        sessions.count_unwritten();
+        let reasons = session.counters().reasons();
+        let counts = format!("{:?}", reasons.defects.get(&Defect::NotWritten));
+        assert!(counts.contains(": 2"), "{counts}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_counted_and_the_next_exchange_is_recorded() {
+        let home = tempfile::tempdir().unwrap();
+        let (sessions, recorder, thread) = started(home.path());
+        let session = sessions.get_or_create("x").unwrap();
         for (target, key) in [(PANIC, 1), ("/", 2)] {
             assert!(recorder.try_submit(job(&session, target, key)).is_ok());
         }

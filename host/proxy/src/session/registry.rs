@@ -313,7 +313,6 @@ impl Sessions {
 
     /// Counts the exchanges that are complete and were not written when the gateway stopped.
     pub(crate) fn count_unwritten(&self) {
-        self.free_written();
         // One that was closed may still wait for the recorder.
         for session in self.all_reported() {
             let count = session.unwritten_count();
