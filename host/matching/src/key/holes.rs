@@ -122,8 +122,8 @@ impl<'a> Holes<'a> {
         leaf(Tag::Minted, &[])
     }
 
-    /// The same in a JSON body. Each client counts its calls of JSON-RPC anew, so a short id of them
-    /// stands for no other one.
+    /// The same in a JSON body. Each client counts its calls of JSON-RPC anew, so a short id stands
+    /// for no other one.
     pub(super) fn json_spot(&mut self, text: &str, place: u128) -> u128 {
         let is_call = !self.minted.spots.own.is_empty();
         match is_call && self.minted.get(text).is_none() {

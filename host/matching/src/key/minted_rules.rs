@@ -43,6 +43,10 @@ const REQUEST_IDS: &str = "minted.request-ids";
 /// RFC 6749, section 4.1.1; RFC 7636, section 4.3; OpenID Connect Core, section 3.1.2.1.
 const OAUTH_NAMES: [&str; 3] = ["code_challenge", "nonce", "state"];
 
+/// The ids of a longer body, or of more calls, are not given back, so they count as they are.
+const MAX_CALL: usize = 32 << 10;
+const MAX_BATCH: usize = 500;
+
 /// The places of one message.
 #[derive(Debug, Default)]
 pub(super) struct Spots<'a> {
@@ -130,12 +134,12 @@ impl MintedRules {
                 .extend(OAUTH_NAMES.iter().copied().filter(is_followed));
         }
         match body {
-            BodyKind::Json(json) => {
+            BodyKind::Json(json) if json.text().len() <= MAX_CALL => {
                 let places = self.json_rpc.as_ref().map(|places| places.of(json));
                 spots.own = places.into_iter().flatten().collect();
             }
             BodyKind::AuthorizationForm => spots.followed.extend(self.oauth.iter().flatten()),
-            BodyKind::Other => {}
+            BodyKind::Json(_) | BodyKind::Other => {}
         }
         spots
     }
@@ -263,8 +267,10 @@ impl CallPlaces {
                 None => &[],
             },
             Kind::Array(mut elements) => {
-                let has_any = elements.clone().next().is_some();
-                match has_any && elements.all(|element| method(element).is_some()) {
+                let count = elements.clone().take(MAX_BATCH + 1).count();
+                match (1..=MAX_BATCH).contains(&count)
+                    && elements.all(|element| method(element).is_some())
+                {
                     true => &self.batch,
                     false => &[],
                 }

@@ -40,6 +40,8 @@ pub(crate) struct OwnIds {
     session: Option<Arc<Session>>,
     /// By the recorded JSON text, for the places where a response repeats it.
     json: HashMap<String, String>,
+    /// Those of long ago in a conversation.
+    older_json: HashMap<String, String>,
     /// Whole values of headers, by their names.
     headers: Vec<(String, String, String)>,
     /// The ids of the request in fields of the response that the recording leaves out.
@@ -112,7 +114,7 @@ impl OwnIds {
         };
         let text = std::str::from_utf8(live).unwrap_or_default();
         let may_have_any = rules.has_places() || text.contains("\"jsonrpc\"");
-        if may_have_any && self.json.len() + self.texts.len() < MAX_TEXTS {
+        if may_have_any && self.texts.len() < MAX_TEXTS {
             let [live, recorded] = [live, recorded].map(|bytes| values(rules, &message(bytes)));
             self.add(&live, recorded);
         }
@@ -120,14 +122,23 @@ impl OwnIds {
 
     /// True if nothing is called otherwise.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { session, json, .. } = self;
-        session.is_none() && json.is_empty() && self.headers.is_empty() && self.texts.is_empty()
+        let has_texts = !(self.headers.is_empty() && self.texts.is_empty());
+        self.session.is_none() && !self.has_json() && !has_texts
     }
 
     /// True if a value of this exchange alone is called otherwise, which counts as renamed. Ids of
     /// requests and traces are no part of a key.
     pub(crate) fn renames_own(&self) -> bool {
-        !self.json.is_empty()
+        self.has_json()
+    }
+
+    fn has_json(&self) -> bool {
+        !(self.json.is_empty() && self.older_json.is_empty())
+    }
+
+    fn own_json(&self, recorded: &str) -> Option<&String> {
+        let newer = self.json.get(recorded);
+        newer.or_else(|| self.older_json.get(recorded))
     }
 
     fn add(&mut self, live: &[MintedValue], recorded: Vec<MintedValue>) {
@@ -139,6 +150,7 @@ impl OwnIds {
             };
             if live.text == recorded.text {
                 self.json.remove(&recorded.text);
+                self.older_json.remove(&recorded.text);
                 continue;
             }
             let (from, to) = (unquoted(&recorded), unquoted(live));
@@ -153,6 +165,10 @@ impl OwnIds {
                     .push((name.to_owned(), from.to_owned(), to.to_owned()));
             }
             if recorded.is_json {
+                // What was called long ago is answered.
+                if self.json.len() >= MAX_TEXTS {
+                    self.older_json = std::mem::take(&mut self.json);
+                }
                 self.json.insert(recorded.text, live.text.clone());
             }
         }
@@ -194,7 +210,7 @@ impl OwnIds {
     /// What is replaced in a body of this type; in a message of a conversation without a type.
     pub(crate) fn edits(&self, content_type: Option<&str>, body: &Bytes) -> BodyEdits {
         let mut edits = Vec::new();
-        if !self.json.is_empty() {
+        if self.has_json() {
             match content_type.and_then(chunk_kind) {
                 Some(ChunkKind::Event) => self.add_lines(body, data_lines(body), &mut edits),
                 Some(ChunkKind::Line) => self.add_lines(body, lines(body), &mut edits),
@@ -232,7 +248,7 @@ impl OwnIds {
         for place in rules.answered(&json) {
             let recorded = text.get(place.clone());
             let recorded = recorded.and_then(|it| std::str::from_utf8(it).ok());
-            if let Some(own) = recorded.and_then(|recorded| self.json.get(recorded)) {
+            if let Some(own) = recorded.and_then(|recorded| self.own_json(recorded)) {
                 let range = start + place.start..start + place.end;
                 edits.push(Edit::new(range, own.as_bytes()));
             }
