@@ -62,7 +62,11 @@ impl Settings {
                  `query.NAME`, `header.NAME` or `path./jobs/*`"
             ));
         }
-        if let Some(id) = self.disabled_rules.iter().find(|id| !id.starts_with("minted.")) {
+        if let Some(id) = self
+            .disabled_rules
+            .iter()
+            .find(|id| !id.starts_with("minted."))
+        {
             return Err(format!(
                 "setting `disabled_rules`: the matcher has no rule `{id}`"
             ));
