@@ -178,6 +178,7 @@ impl Gateway {
             watcher.end(deadline);
         }
         shared.sessions.count_unwritten();
+        shared.sessions.free_written_until(deadline.of_verdict());
         state::verdict(
             &shared.sessions,
             &shared.counters,

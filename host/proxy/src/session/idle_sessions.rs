@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::closed_sessions::Unwritten;
 use super::registry::{CLOSED_SHARE, Sessions};
@@ -136,6 +136,17 @@ impl Sessions {
     pub(super) fn free_written(&self) {
         let written = self.closed.lock().take_written();
         self.close(written);
+    }
+
+    /// The same as far as there is time for it. Others are reported one by one.
+    pub(crate) fn free_written_until(&self, deadline: Instant) {
+        let written = self.closed.lock().take_written();
+        for name in written {
+            if Instant::now() >= deadline {
+                return;
+            }
+            self.close(vec![name]);
+        }
     }
 
     /// Frees what the sessions that were just removed hold, unless they are used again.
