@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ouli_config::Defect;
 
-use super::{finish, get_as, token, who_am_i};
+use super::{get_as, token, who_am_i};
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Running};
@@ -44,7 +44,7 @@ fn generated_conversations_of_two_users_get_right_answers_in_any_order() {
     }
     // Only Ann asks for this.
     get_as(&client, "/api/own", &tokens[0]);
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let mut seeded = Random::new(16);
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);
@@ -91,7 +91,7 @@ fn conversations_of_two_users_are_told_apart_by_their_messages() {
     for (token, word) in [(&one, "ann"), (&two, "bob"), (&one, "more of ann")] {
         assert_eq!(talk(&gateway, token, word), word);
     }
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let [ann, bob] = [token(), token()];
     // The message of the second user corrects the assumption.
@@ -102,20 +102,21 @@ fn conversations_of_two_users_are_told_apart_by_their_messages() {
     assert_eq!((report.hits, report.misses), (3, 0), "{report:?}");
 }
 
+const KEY: &str = "0123456789abcdef-a-key";
+
+fn with_key(builder: gateway::Builder) -> gateway::Builder {
+    builder.environment(|name| (name == "OULI_REDACTION_KEY").then(|| KEY.to_owned()))
+}
+
 #[test]
 fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
-    let with_key = |builder: gateway::Builder| {
-        builder.environment(|name| {
-            (name == "OULI_REDACTION_KEY").then(|| "0123456789abcdef-a-key".to_owned())
-        })
-    };
     let (origin, [one, two]) = (who_am_i(), [token(), token()]);
     let gateway = with_key(gateway::record(&origin)).start();
     let client = client::http1(&gateway);
     let answers = [&one, &two].map(|it| get_as(&client, "/me", it).text().to_owned());
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let kept = folder.text("default");
-    assert!(!kept.contains(&one) && !kept.contains("0123456789abcdef-a-key"));
+    assert!(!kept.contains(&one) && !kept.contains(KEY));
     let replay = with_key(gateway::replay(&folder)).start();
     let client = client::http1(&replay);
     assert_eq!(get_as(&client, "/me", &two).text(), answers[1]);
@@ -141,11 +142,6 @@ fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
 
 #[test]
 fn with_a_key_a_secret_is_recognised_in_places_of_other_kinds() {
-    let with_key = |builder: gateway::Builder| {
-        builder.environment(|name| {
-            (name == "OULI_REDACTION_KEY").then(|| "0123456789abcdef-a-key".to_owned())
-        })
-    };
     let (origin, [one, two]) = (who_am_i(), [token(), token()]);
     let gateway = with_key(gateway::record(&origin)).start();
     let client = client::http1(&gateway);
@@ -155,7 +151,7 @@ fn with_a_key_a_secret_is_recognised_in_places_of_other_kinds() {
         client.post("/login", form, &format!("password={secret}"));
     }
     let answers = [&one, &two].map(|it| get_as(&client, "/me", it).text().to_owned());
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = with_key(gateway::replay(&folder)).start();
     let client = client::http1(&replay);
     assert_eq!(get_as(&client, "/me", &two).text(), answers[1]);
@@ -177,11 +173,6 @@ fn log_in_by_message(gateway: &Running, token: &str) -> String {
 
 #[test]
 fn the_token_in_the_first_message_tells_whose_conversation_it_is() {
-    let with_key = |builder: gateway::Builder| {
-        builder.environment(|name| {
-            (name == "OULI_REDACTION_KEY").then(|| "0123456789abcdef-a-key".to_owned())
-        })
-    };
     let origin = socket_origin();
     let upstream = format!("http://{}", origin.address);
     let gateway = with_key(gateway::over(&Arc::new(Folder::new()), "record").upstream(&upstream));
@@ -190,7 +181,7 @@ fn the_token_in_the_first_message_tells_whose_conversation_it_is() {
     for token in &tokens {
         assert!(log_in_by_message(&gateway, token).contains(token));
     }
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = with_key(gateway::replay(&folder)).start();
     // Each answer has the placeholder of its user, in any order.
     let answers = |order: [usize; 3]| {
@@ -232,7 +223,7 @@ fn a_binary_message_equals_no_text_message() {
     assert_eq!(peer.asks(frame(TEXT, "abc")).text(), "abc");
     peer.send(close(1000, ""));
     while peer.next().is_some() {}
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let mut peer = Peer::open(replay.address, &Way::Upgrade, "/echo");
     let refused = peer.asks(frame(BINARY, "abc"));

@@ -1,6 +1,6 @@
 //! Credentials count whatever header they are in, and signatures by the account that made them.
 
-use super::{VERSIONS, finish, get_as, token, who_am_i};
+use super::{get_as, token, who_am_i};
 use crate::support::client::{self, Client};
 use crate::support::gateway;
 use crate::support::origin::{self, Origin, Seen};
@@ -32,7 +32,7 @@ fn ask(client: &Client, name: &str, value: &str) -> String {
 
 #[test]
 fn a_hidden_header_tells_who_asks() {
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         for name in HIDDEN {
             let origin = users();
             let settings = "[redactor]\nheaders = [\"x-tenant-key\"]";
@@ -49,7 +49,7 @@ fn a_hidden_header_tells_who_asks() {
             }
             assert_eq!(client.get("/me").text(), "nobody");
             assert_eq!(origin.seen().len(), 3, "{name}");
-            let folder = finish(gateway);
+            let folder = gateway.into_folder();
             let replay = gateway::replay(&folder).section(settings).start();
             let client = connect(&replay);
             // Other keys stand for the recorded ones, one to one.
@@ -70,7 +70,7 @@ fn a_miss_for_a_hidden_header_names_the_setting() {
         ask(&client::http1(&gateway), "x-figma-token", &recorded),
         "ALICE"
     );
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let missed = client::http1(&replay).get("/me");
     assert_eq!(missed.status, 404);
@@ -110,7 +110,7 @@ fn a_signature_counts_by_the_account_that_made_it() {
             assert_eq!(ask(&client, "authorization", &sign(user, 20)), user);
         }
         assert_eq!(origin.seen().len(), 2);
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let kept = folder.text("default");
         assert!(
             !kept.contains("ALICE0") && !kept.contains("\\\"ALICE"),
@@ -153,7 +153,7 @@ fn a_presigned_url_counts_by_the_account_that_signed_it() {
         assert_eq!(ask(&client, user, 20, path), user);
     }
     assert_eq!(origin.seen().len(), 4);
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     assert!(!folder.text("default").contains("AKIAALICE"));
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);
@@ -169,7 +169,7 @@ fn the_name_of_a_scheme_is_case_insensitive() {
     let origin = who_am_i();
     let gateway = gateway::record(&origin).start();
     let recorded = get_as(&client::http1(&gateway), "/me", &token());
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let answer = ask(
         &client::http1(&replay),
@@ -190,7 +190,7 @@ fn a_miss_for_another_secret_has_the_setting_that_makes_it_hit() {
     let origin = who_am_i();
     let gateway = gateway::record(&origin).start();
     let recorded = get_as(&client::http1(&gateway), "/me", &token());
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);
     assert_eq!(get_as(&client, "/me", &token()).status, 200);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::VERSIONS;
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway::{self, Builder};
@@ -72,7 +71,7 @@ fn auto(folder: &Arc<Folder>, origin: &Origin) -> Builder {
 
 #[test]
 fn who_logs_in_anew_gets_no_data_of_a_recorded_user() {
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         for kind in KINDS {
             let origin = service();
             let folder = Arc::new(Folder::new());
@@ -127,7 +126,7 @@ fn a_key_of_the_client_stands_for_a_recorded_one_in_auto() {
 
 #[test]
 fn a_placeholder_of_a_replayed_login_is_not_sent_to_the_server() {
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         let origin = service();
         let folder = Arc::new(Folder::new());
         let password = random();

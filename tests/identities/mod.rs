@@ -5,13 +5,10 @@ mod credentials;
 mod fresh_logins;
 mod values;
 
-use std::sync::Arc;
-
 use ouli_config::Defect;
 
 use crate::support::client::{self, Answer, Client};
-use crate::support::folder::Folder;
-use crate::support::gateway::{self, Running};
+use crate::support::gateway;
 use crate::support::origin::{self, Origin, Seen};
 use crate::support::random;
 
@@ -39,18 +36,9 @@ fn get_as(client: &Client, target: &str, token: &str) -> Answer {
         .send()
 }
 
-fn finish(gateway: Running) -> Arc<Folder> {
-    let folder = Arc::clone(&gateway.folder);
-    gateway.stop();
-    folder
-}
-
-type Connect = fn(&Running) -> Client;
-const VERSIONS: [Connect; 2] = [client::http1, client::http2];
-
 #[test]
 fn two_users_get_their_own_answers_in_any_order() {
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         let (origin, [one, two]) = (who_am_i(), [token(), token()]);
         let gateway = gateway::auto(&origin).start();
         let client = connect(&gateway);
@@ -81,7 +69,7 @@ fn another_user_takes_the_place_of_a_recorded_one_for_the_whole_run() {
     ]
     .map(|(target, user)| get_as(&client, target, &recorded[user]).text().to_owned())
     .into();
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let live = [token(), token()];
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);
@@ -124,7 +112,7 @@ fn an_assumption_fails_a_verdict_if_that_is_asked_for() {
     for _ in 0..2 {
         get_as(&client, "/me", &token());
     }
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     for (fail_on, passed) in [("", true), ("[verdict]\nfail_on = [\"assumed\"]", false)] {
         let replay = gateway::replay(&folder).section(fail_on).start();
         assert_eq!(get_as(&client::http1(&replay), "/me", &token()).status, 200);
@@ -148,7 +136,7 @@ fn a_request_with_credentials_differs_from_one_without() {
             false => client.get("/me"),
         };
         ask(&client::http1(&gateway), first);
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let replay = gateway::replay(&folder).start();
         let missed = ask(&client::http1(&replay), second);
         assert_eq!(missed.status, 404);
@@ -165,7 +153,7 @@ fn what_a_run_adds_has_the_placeholder_that_its_secret_stands_for() {
     let origin = who_am_i();
     let gateway = gateway::record(&origin).start();
     get_as(&client::http1(&gateway), "/one", &token());
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let live = token();
     let gateway = gateway::over(&folder, "auto")
         .upstream(&origin.url())

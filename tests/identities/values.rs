@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use ouli_config::Defect;
 
-use super::{VERSIONS, finish};
 use crate::support::client::{self, Client};
 use crate::support::gateway;
 use crate::support::origin::{self, Seen};
@@ -13,7 +12,7 @@ use crate::support::random;
 
 #[test]
 fn a_value_in_a_path_is_no_wildcard() {
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         let origin = origin::new()
             .route("/login", |_| {
                 origin::text("welcome").header("set-cookie", "tenant=acme-corp; Path=/")
@@ -31,7 +30,7 @@ fn a_value_in_a_path_is_no_wildcard() {
         client.get("/login");
         let other = client.get("/api/other-corp/users");
         assert_eq!(other.text(), "/api/other-corp/users");
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let replay = gateway::replay(&folder).start();
         let client = connect(&replay);
         client.get("/login");
@@ -63,7 +62,7 @@ fn a_value_without_entropy_counts_under_a_name_that_is_sometimes_a_secret() {
         ("/price", "application/json", r#"{"token":"BTC"}"#),
         ("/price", "application/json", r#"{"token":"ETH"}"#),
     ];
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         let gateway = gateway::auto(&origin).start();
         let ask = |client: &Client, (target, content_type, body): (&str, &str, &str)| {
             client.post(target, content_type, body).text().to_owned()
@@ -80,7 +79,7 @@ fn a_value_without_entropy_counts_under_a_name_that_is_sometimes_a_secret() {
             assert_eq!(ask(&client, cases[*it]), format!("{target} {body}"));
         }
         assert_eq!(origin.seen().len(), before + others.len());
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let replay = gateway::replay(&folder).start();
         let client = connect(&replay);
         for case in cases.iter().rev() {
@@ -134,7 +133,7 @@ fn pages_with_tokens_come_to_their_end() {
     gateway.mark();
     assert_eq!(read_all(&client::http1(&gateway)), [0, 1, 2, 3]);
     assert_eq!(origin.seen().len(), 4);
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     assert_eq!(read_all(&client::http2(&replay)), [0, 1, 2, 3]);
 }
@@ -167,7 +166,7 @@ fn a_wrong_password_does_not_get_the_answer_to_the_right_one() {
     assert_eq!(log_in(&client, &right), "welcome");
     assert_eq!(log_in(&client, &wrong), "bad password");
     assert_eq!(origin.seen().len(), 2);
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);
     assert_eq!(log_in(&client, "pw-one-4711-x"), "bad password");
@@ -190,7 +189,7 @@ fn text_that_looks_like_a_placeholder_is_text() {
         client.post("/", content_type, one);
         gateway.mark();
         assert_eq!(client.post("/", content_type, two).text(), two);
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let replay = gateway::replay(&folder).start();
         let client = client::http1(&replay);
         assert_eq!(client.post("/", content_type, two).text(), two);
@@ -215,7 +214,7 @@ fn a_generated_value_stands_for_the_recorded_secret_in_its_place() {
     // Only the answer tells that the id is a secret.
     client.get("/login");
     client.get(&format!("/s/{id}/x"));
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     assert!(!folder.text("default").contains(&id));
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);

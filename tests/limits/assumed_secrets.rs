@@ -2,6 +2,7 @@
 
 use http::Version;
 
+use super::together::zeros;
 use crate::support::binary::program;
 use crate::support::client;
 use crate::support::folder::Folder;
@@ -14,11 +15,6 @@ const SMALL: usize = 4 << 10;
 
 /// The most that it may take: `limits.miss_comparison` and a few times the body.
 const MOST: u64 = (16 << 20) + 6 * LARGE as u64;
-
-/// An array of zeros: more values for its size than any other JSON.
-fn zeros(size: usize) -> String {
-    format!("[{}0]", "0,".repeat(size / 2 - 1))
-}
 
 /// Values that nobody chose.
 const VALUE: &str = "Jq7Zp4Wx9Rt2Bn6Lc8";

@@ -24,7 +24,7 @@ const SMALL: usize = LARGE / 8;
 const MOST: u64 = 2 * MEMORY;
 
 /// An array of zeros: more values for its size than any other JSON.
-fn zeros(size: usize) -> String {
+pub(super) fn zeros(size: usize) -> String {
     format!("[{}0]", "0,".repeat(size / 2 - 1))
 }
 

@@ -1,6 +1,6 @@
 //! Places that `[matcher] minted` names.
 
-use super::{VERSIONS, finish, id};
+use super::id;
 use crate::support::client::{self, Answer, Client};
 use crate::support::gateway;
 use crate::support::origin::{self, Origin, Seen};
@@ -34,7 +34,7 @@ pub(super) fn start(client: &Client, id: &str) -> Answer {
 
 #[test]
 fn a_declared_value_is_followed_everywhere_and_comes_back() {
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         let (origin, recorded) = (jobs(), id());
         let gateway = gateway::record(&origin).start();
         let client = connect(&gateway);
@@ -50,7 +50,7 @@ fn a_declared_value_is_followed_everywhere_and_comes_back() {
             ]
         };
         steps(&client, &recorded);
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let replay = gateway::replay(&folder).section(DECLARED).start();
         let (client, own) = (connect(&replay), id());
         let [started, log, listed, waited] = steps(&client, &own);
@@ -89,7 +89,7 @@ fn two_values_stay_two_and_the_report_names_where_one_was_bound() {
     for (target, id) in ["log", "state"].into_iter().zip(&recorded) {
         client.get(&format!("/jobs/{id}/{target}"));
     }
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).section(DECLARED).start();
     let (client, own) = (client::http1(&replay), [id(), id()]);
     for (own, recorded) in own.iter().zip(&recorded) {
@@ -128,7 +128,7 @@ fn an_undeclared_value_is_a_miss_that_names_the_setting() {
     let (origin, recorded) = (jobs(), id());
     let gateway = gateway::record(&origin).start();
     client::http1(&gateway).get(&format!("/jobs/{recorded}/log"));
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);
     let missed = client.get(&format!("/jobs/{}/log", id()));
@@ -166,7 +166,7 @@ fn a_short_value_counts_in_its_place_alone() {
     for target in ["/runs/7", "/list?run=7", "/list?of=7", "/runs/7/log"] {
         client.get(target);
     }
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).section(DECLARED).start();
     let client = client::http1(&replay);
     for (target, status) in [
@@ -189,7 +189,7 @@ fn short_values_of_one_place_stay_apart() {
     for run in ["7", "8"] {
         client.get(&format!("/runs/{run}"));
     }
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replayed = |runs: &[&str]| {
         let replay = gateway::replay(&folder).section(DECLARED).start();
         let client = client::http1(&replay);
@@ -225,7 +225,7 @@ fn in_auto_a_value_is_answered_from_an_earlier_run_or_asked_for() {
 
 #[test]
 fn places_have_a_form() {
-    let folder = finish(gateway::record(&jobs()).start());
+    let folder = gateway::record(&jobs()).start().into_folder();
     for place in [
         "id",
         "query.",

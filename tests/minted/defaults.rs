@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use std::io::Write as _;
 
-use super::{VERSIONS, finish, id};
+use super::id;
 use crate::support::client::{self, Answer, Client};
 use crate::support::folder::Folder;
 use crate::support::gateway;
@@ -69,11 +69,11 @@ fn ping(id: impl Into<Value>) -> Value {
 
 #[test]
 fn the_id_of_a_json_rpc_call_comes_back_as_the_clients_own() {
-    for connect in VERSIONS {
+    for connect in client::VERSIONS {
         let origin = server();
         let gateway = gateway::record(&origin).start();
         let recorded = call(&connect(&gateway), "/rpc", &ping(7)).text().to_owned();
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let replay = gateway::replay(&folder).start();
         let client = connect(&replay);
         for own in [json!(8), json!("a1"), json!(id()), json!(7), json!(123_456)] {
@@ -120,7 +120,7 @@ fn ids_come_back_in_batches_events_and_coded_bodies() {
     call(&client, "/rpc", &batch(json!(1), json!(2)));
     call(&client, "/events", &streamed(json!(7), json!("t1")));
     packed(&client, json!(7));
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let client = client::http1(&replay);
     let answer = call(&client, "/rpc", &batch(json!("x"), json!(9))).json();
@@ -173,7 +173,7 @@ fn ids_come_back_in_messages_of_a_websocket() {
         answers
     };
     talk(gateway.address, [json!(1), json!("2"), json!(id())]);
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let section = "[matcher]\nminted = [\"/id\"]";
     let replay = gateway::replay(&folder).section(section).start();
     let own = [json!("one"), json!(22), json!(id())];
@@ -211,7 +211,7 @@ fn ids_of_requests_and_oauth_state_come_back() {
         &client::http1(&gateway),
         values.each_ref().map(String::as_str),
     );
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     let replay = gateway::replay(&folder).start();
     let own = [id(), id(), id()];
     let answer = authorize(&client::http1(&replay), own.each_ref().map(String::as_str));
@@ -252,7 +252,7 @@ fn ids_of_calls_that_are_too_large_count_as_they_are() {
     for request in requests(1) {
         call(&client, "/rpc", &request);
     }
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     for (own, expected) in [(1000, [200, 404, 200, 404]), (1, [200; 4])] {
         let replay = gateway::replay(&folder).start();
         let client = client::http1(&replay);
@@ -281,7 +281,7 @@ fn a_state_that_cannot_be_given_back_counts_as_it_is() {
     ] {
         let gateway = gateway::record(&origin).start();
         client::http1(&gateway).get(&target(recorded));
-        let folder = finish(gateway);
+        let folder = gateway.into_folder();
         let replay = gateway::replay(&folder).start();
         let client = client::http1(&replay);
         assert_eq!(client.get(&target(own)).status, 404, "{own}");
@@ -294,7 +294,7 @@ fn default_rules_are_switched_off_by_their_ids() {
     let origin = server();
     let gateway = gateway::record(&origin).start();
     call(&client::http1(&gateway), "/rpc", &ping(7));
-    let folder = finish(gateway);
+    let folder = gateway.into_folder();
     for section in [
         "[matcher]\ndisabled_rules = [\"minted.json-rpc\"]",
         "[matcher]\ndefaults = false",

@@ -1,7 +1,7 @@
 //! Generated conversations with fresh ids: each is a hit, and none of those that break the rules.
 
 use super::declared::{DECLARED, jobs, start};
-use super::{finish, id};
+use super::id;
 use crate::support::client::{self, Answer, Ask, Client, Connection};
 use crate::support::gateway::{self, Running};
 use crate::support::seeded::Random;
@@ -57,7 +57,9 @@ fn recorded() -> Running {
     for (name, job) in STEPS {
         client.get(&format!("/jobs/{}/{name}", ids[job]));
     }
-    gateway::replay(&finish(gateway)).section(DECLARED).start()
+    gateway::replay(&gateway.into_folder())
+        .section(DECLARED)
+        .start()
 }
 
 #[test]

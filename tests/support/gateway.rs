@@ -244,6 +244,13 @@ impl Running {
         self.gateway.take().unwrap().stop()
     }
 
+    /// Stops the gateway and returns its folder, in which all exchanges are written.
+    pub(crate) fn into_folder(self) -> Arc<Folder> {
+        let folder = Arc::clone(&self.folder);
+        self.stop();
+        folder
+    }
+
     /// Stops the gateway and returns the report on the default session.
     pub(crate) fn finish(self) -> SessionReport {
         pick(self.stop(), "default")

@@ -53,6 +53,9 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 /// The error of a response that failed.
 pub(crate) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
+/// A client of each version of HTTP.
+pub(crate) const VERSIONS: [fn(&Running) -> Client; 2] = [http1, http2];
+
 pub(crate) fn http1(gateway: &Running) -> Client {
     at(gateway.address, Version::HTTP_11)
 }
