@@ -5,6 +5,7 @@
 
 pub mod chunks;
 pub mod content_coding;
+pub mod credentials;
 mod cut_json;
 pub mod event_stream;
 pub mod form;

@@ -26,16 +26,21 @@ const MAX_SHAPES: usize = 16;
 /// number, and is written in the same way in URLs and in JSON.
 pub fn is_followed(value: &str) -> bool {
     let bytes = value.as_bytes();
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:@".contains(byte);
     let has = |kind: fn(&u8) -> bool| bytes.iter().any(kind);
     (MIN_LEN..=MAX_LEN).contains(&bytes.len())
-        && bytes.iter().all(is_plain)
+        && is_plain(value)
         && !is_common_word(bytes)
         && match (has(u8::is_ascii_digit), has(u8::is_ascii_alphabetic)) {
             (true, true) => true,
             (true, false) => bytes.len() >= MIN_DIGITS,
             (false, _) => looks_random(bytes),
         }
+}
+
+/// True for a text that is written in the same way in URLs, JSON and headers.
+pub fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_plain)
 }
 
 /// A value in a text.

@@ -9,6 +9,7 @@ use crate::name_value_pairs;
 use crate::pass::RedactionPass;
 use crate::rule::Rule;
 use crate::splice::{self, Replacement};
+use ouli_codec::credentials;
 use ouli_message::Fields;
 
 impl RedactionPass<'_> {
@@ -138,14 +139,8 @@ impl SecretLayout {
             return None;
         }
         let start = text.find(' ')? + 1;
-        let value = |name: &str| {
-            let lower = text.to_ascii_lowercase();
-            Some(start + lower[start..].find(name)? + name.len())
-        };
-        let begin = value("credential=").or_else(|| value("username=\"").or(value("username=")))?;
-        let end = text[begin..].find(['/', ',', '"', ' ']);
-        let end = end.map_or(text.len(), |end| begin + end);
-        Some(begin..end).filter(|account| !account.is_empty())
+        let account = credentials::account(&text.as_bytes()[start..])?;
+        Some(start + account.start..start + account.end)
     }
 
     fn secrets(self, text: &str, account: Option<&Range<usize>>) -> Vec<Range<usize>> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use ouli_codec::credentials;
+
 /// The value of a header as it is compared. The scheme of credentials is case-insensitive (RFC
 /// 9110, section 11.1). Of those that are computed anew for each request, only the scheme counts.
 pub(super) fn compared<'a>(header: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
@@ -25,14 +27,7 @@ pub(super) fn compared<'a>(header: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
 /// user.
 pub(super) fn account<'a>(header: &str, value: &'a [u8]) -> Option<&'a [u8]> {
     let (_, rest) = parsed(header, value).filter(|(scheme, _)| is_computed(scheme))?;
-    let begin = ACCOUNTS.iter().find_map(|name| {
-        let mut places = rest.windows(name.len());
-        let found = places.position(|it| it.eq_ignore_ascii_case(name.as_bytes()))?;
-        Some(found + name.len())
-    })?;
-    let text = &rest[begin..];
-    let end = text.iter().position(|byte| b"/,\" ".contains(byte));
-    Some(&text[..end.unwrap_or(text.len())])
+    credentials::account(rest).map(|range| &rest[range])
 }
 
 /// The scheme and what follows it; none if the header has none.
@@ -50,9 +45,6 @@ fn is_computed(scheme: &[u8]) -> bool {
         head.is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
     })
 }
-
-/// The beginnings of parameters that name an account: AWS signature version 4, Digest (RFC 7616).
-const ACCOUNTS: [&str; 3] = ["credential=", "username=\"", "username="];
 
 /// Schemes in the spelling of their registration. Others are compared in lower case.
 const KNOWN_SCHEMES: [&str; 8] = [

@@ -14,7 +14,7 @@ use crate::session::{Entry, Session};
 use ouli_codec::chunks::chunk_kind;
 use ouli_codec::event_stream;
 use ouli_codec::json::Document;
-use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed};
+use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed, is_plain};
 use ouli_matching::key::{MintedRules, MintedValue};
 use ouli_message::stream::ChunkKind;
 use ouli_message::{Content, Fields, Request};
@@ -185,6 +185,9 @@ impl OwnIds {
 
     /// The head of a response with the values of this client.
     pub(crate) fn rename_fields(&self, fields: &mut HeaderMap) {
+        if self.is_empty() {
+            return;
+        }
         for (name, value) in fields.iter_mut() {
             let Ok(text) = value.to_str() else {
                 continue;
@@ -307,12 +310,6 @@ fn unquoted(value: &MintedValue) -> &str {
         .strip_prefix('"')
         .and_then(|it| it.strip_suffix('"'));
     inner.filter(|_| value.is_json).unwrap_or(&value.text)
-}
-
-/// True for a text that is written in the same way in URLs, JSON and headers.
-fn is_plain(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_plain)
 }
 
 /// The data of the events in a body, line by line.

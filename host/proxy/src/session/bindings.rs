@@ -77,17 +77,6 @@ pub(super) struct KnownIdentities<'a> {
 }
 
 impl KnownIdentities<'_> {
-    /// The digest of a value that stands for a recorded one; none for a placeholder whose secret is
-    /// not known.
-    fn digest(&self, own: &Identity) -> Option<u128> {
-        match self.secrets.resolve(own) {
-            Identity::Secret(digest) => Some(digest),
-            Identity::Minted(value) => Some(xxh3_128(value.as_bytes())),
-            Identity::Placed(place, value) => Some(place ^ xxh3_128(value.as_bytes())),
-            Identity::Placeholder(..) => None,
-        }
-    }
-
     /// The recorded identity that is this value itself.
     fn exact(&self, secret: u128, own: &Identity) -> Option<Identity> {
         if own.is_minted() {
@@ -123,7 +112,7 @@ impl Bindings {
             if own == other && !own.is_minted() {
                 continue;
             }
-            let Some(secret) = known.digest(own) else {
+            let Some(secret) = digest(own, known.secrets) else {
                 let reason = format!("it has {}, not {}", shown(own), shown(other));
                 return Err(conflict(reason));
             };
@@ -154,7 +143,7 @@ impl Bindings {
 
     /// What an identity of a live request stands for. Agrees with [`Self::fit`].
     pub(super) fn standing(&self, own: &Identity, known: &KnownIdentities<'_>) -> Standing {
-        let Some(secret) = known.digest(own) else {
+        let Some(secret) = digest(own, known.secrets) else {
             return Standing::Itself;
         };
         if let Some(bound) = self.by_secret.get(&secret) {
@@ -216,11 +205,7 @@ impl Bindings {
 
     /// True if a value stands for another one.
     pub(super) fn renames(&self, own: &Identity, secrets: &Secrets) -> bool {
-        let known = KnownIdentities {
-            secrets,
-            is_recorded: &|_| false,
-        };
-        let recorded = known.digest(own).and_then(|it| self.by_secret.get(&it));
+        let recorded = digest(own, secrets).and_then(|it| self.by_secret.get(&it));
         let bound = recorded.and_then(|recorded| self.by_recorded.get(recorded));
         bound.is_some_and(|bound| bound.is_renamed)
     }
@@ -365,6 +350,17 @@ fn pairs<'a>(
         }
         None
     })
+}
+
+/// The digest of a value that stands for a recorded one; none for a placeholder whose secret is not
+/// known.
+fn digest(own: &Identity, secrets: &Secrets) -> Option<u128> {
+    match secrets.resolve(own) {
+        Identity::Secret(digest) => Some(digest),
+        Identity::Minted(value) => Some(xxh3_128(value.as_bytes())),
+        Identity::Placed(place, value) => Some(place ^ xxh3_128(value.as_bytes())),
+        Identity::Placeholder(..) => None,
+    }
 }
 
 /// An identity without its secret.

@@ -12,7 +12,7 @@ pub(crate) struct ClientMessageKey {
 }
 
 impl ClientMessageKey {
-    pub(super) fn of(key: &Key) -> Self {
+    pub(crate) fn of(key: &Key) -> Self {
         Self {
             hash: key.hash(),
             identities: key.identities().into(),
@@ -24,7 +24,7 @@ impl ClientMessageKey {
         keys.iter().map(|key| &key.hash)
     }
 
-    pub(super) fn of_violation(code: u16, reason: &str) -> Self {
+    pub(crate) fn of_violation(code: u16, reason: &str) -> Self {
         Self {
             hash: violation_key(code, reason),
             identities: Box::default(),
@@ -33,7 +33,7 @@ impl ClientMessageKey {
 }
 
 /// The key of a violation of the protocol by the client, which counts as a message.
-pub fn violation_key(code: u16, reason: &str) -> u128 {
+fn violation_key(code: u16, reason: &str) -> u128 {
     let half = |number: u8| {
         let mut hasher = DefaultHasher::new();
         (number, code, reason).hash(&mut hasher);

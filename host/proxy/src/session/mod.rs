@@ -87,7 +87,6 @@ pub(crate) mod test_exchange;
 pub use captured_exchange::{CapturedExchange, StreamCapture, StreamKind};
 pub use claimed_entry::ClaimedEntry;
 pub(crate) use client_message_key::ClientMessageKey;
-pub use client_message_key::violation_key;
 pub(crate) use client_messages::{ReceivedMessage, UnmatchedMessage};
 pub use counters::Counters;
 pub use entry::Entry;

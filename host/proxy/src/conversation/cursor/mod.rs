@@ -14,7 +14,6 @@ use crate::handler::{BodyWorkers, ExchangeError, RequestContext};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT, OwnIds};
 use crate::session::{ClaimedEntry, ClientMessageKey, Entry, Outcome, ReplayQueue};
 use ouli_config::Timing;
-use ouli_matching::key::IdentityUse;
 use ouli_message::Content;
 use ouli_message::stream::{Ending, Message, MessageKind, Payload, Protocol, Side};
 
@@ -29,7 +28,6 @@ pub(super) struct ConversationCursor {
     /// Keys of the recorded client messages.
     expected_keys: Arc<[ClientMessageKey]>,
     timing: Timing,
-    reads: BodyWorkers,
     /// The next recorded message.
     position: usize,
     /// The number of client messages before `position`.
@@ -37,9 +35,7 @@ pub(super) struct ConversationCursor {
     /// The pings of the client before `position`.
     passed_pings: HashSet<Bytes>,
     /// Keys of the messages that the client has sent.
-    received_keys: Vec<u128>,
-    /// The identities in these messages.
-    received_identities: Vec<Box<[IdentityUse]>>,
+    received: Vec<ClientMessageKey>,
     /// The client has ended its side.
     client_ended: bool,
     /// The client has received something that only this conversation has.
@@ -85,12 +81,10 @@ impl ConversationCursor {
             claimed: Some(claimed),
             expected_keys,
             timing: context.snapshot.config.timing,
-            reads: context.handler.shared.body_reads.clone(),
             position: 0,
             client_messages_passed: 0,
             passed_pings: HashSet::new(),
-            received_keys: Vec::new(),
-            received_identities: Vec::new(),
+            received: Vec::new(),
             client_ended: false,
             committed: false,
             last_message: (0, Instant::now()),
@@ -162,8 +156,12 @@ impl ConversationCursor {
         }
         let (lookup, payload) = (Arc::clone(&self.parties.lookup), payload.clone());
         let read = move || lookup.index.read_payload(&payload);
-        let read = self.reads.run(read).await;
+        let read = self.body_reads().run(read).await;
         read.map_err(|error| std::io::Error::other(error.to_string()))?
+    }
+
+    fn body_reads(&self) -> &BodyWorkers {
+        &self.context.handler.shared.body_reads
     }
 
     /// Runs work on a message of this size, a large one on another thread.
@@ -217,7 +215,7 @@ impl ConversationCursor {
         while let Some(message) = self.messages().get(self.position) {
             let passed = match (message.side, &message.kind) {
                 (Side::Client, kind) if has_key(kind) => {
-                    self.client_messages_passed < self.received_keys.len()
+                    self.client_messages_passed < self.received.len()
                 }
                 (Side::Client, MessageKind::Close { .. } | MessageKind::End) => self.client_ended,
                 (Side::Client, _) => true,

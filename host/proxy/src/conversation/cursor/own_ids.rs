@@ -10,13 +10,17 @@ impl ConversationCursor {
     /// Keeps what the client calls otherwise than the recorded one did in the message in this
     /// place.
     pub(super) fn keep_own_ids(&mut self, live: &Bytes) {
-        let messages = self.messages().iter();
-        let mut sent = messages.filter(|it| it.side == Side::Client && has_key(&it.kind));
-        let message = sent.nth(self.received_keys.len());
+        if self.parties.protocol != Protocol::WebSocket {
+            return;
+        }
+        // Those before the position were received before.
+        let rest = self.messages().get(self.position..).unwrap_or_default();
+        let mut sent = rest
+            .iter()
+            .filter(|it| it.side == Side::Client && has_key(&it.kind));
+        let message = sent.nth(self.received.len() - self.client_messages_passed);
         let payload = message.and_then(|message| message.kind.payload());
-        let recorded = payload.map(|payload| payload.content.clone());
-        let is_websocket = self.parties.protocol == Protocol::WebSocket;
-        if let Some(Content::Inline(recorded)) = recorded.filter(|_| is_websocket) {
+        if let Some(Content::Inline(recorded)) = payload.map(|payload| payload.content.clone()) {
             self.own_ids.follow_run(&self.parties.session);
             self.own_ids.add_message(live, &recorded);
         }

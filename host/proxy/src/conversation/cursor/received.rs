@@ -8,9 +8,8 @@ use tokio::time::Instant;
 use super::ConversationCursor;
 use crate::conversation::client_message::KeyedBytes;
 use crate::handler::ExchangeError;
-use crate::session::{ClientMessageKey, Entry, violation_key};
+use crate::session::{ClientMessageKey, Entry};
 use ouli_codec::websocket::Violation;
-use ouli_matching::key::IdentityUse;
 use ouli_message::stream::Ending;
 
 impl ConversationCursor {
@@ -28,17 +27,16 @@ impl ConversationCursor {
         let derive = move || parties.keyed((&owned, is_binary));
         let (keyed, _memory) = self.context.work_on_body(bytes.len(), derive).await?;
         let keyed = keyed?;
-        let (key, identities) = (keyed.key.hash(), keyed.key.identities());
-        if !identities.is_empty() && self.can_switch() {
+        let key = ClientMessageKey::of(&keyed.key);
+        if !key.identities.is_empty() && self.can_switch() {
             // Other conversations may have another secret in this message.
             self.derive_keys(|_| true).await?;
         }
-        if !self.matches_key(key, identities) && !self.switch_for_key(key, identities).await? {
+        if !self.matches_key(&key) && !self.switch_for_key(&key).await? {
             return Err(self.miss(Some(keyed)).await);
         }
         self.keep_own_ids(bytes);
-        self.received_keys.push(key);
-        self.received_identities.push(identities.into());
+        self.received.push(key);
         Ok(())
     }
 
@@ -62,12 +60,11 @@ impl ConversationCursor {
         &mut self,
         violation: &Violation,
     ) -> Result<(), ExchangeError> {
-        let key = violation_key(violation.code, violation.reason);
-        if !self.matches_key(key, &[]) && !self.switch_for_key(key, &[]).await? {
+        let key = ClientMessageKey::of_violation(violation.code, violation.reason);
+        if !self.matches_key(&key) && !self.switch_for_key(&key).await? {
             return Err(self.miss(None).await);
         }
-        self.received_keys.push(key);
-        self.received_identities.push(Box::default());
+        self.received.push(key);
         self.client_ended = true;
         Ok(())
     }
@@ -77,13 +74,13 @@ impl ConversationCursor {
     /// # Errors
     /// If it sent more messages when it was recorded.
     pub(in crate::conversation) async fn check_complete(&mut self) -> Result<(), ExchangeError> {
-        if self.expected_keys.len() == self.received_keys.len() {
+        if self.expected_keys.len() == self.received.len() {
             return Ok(());
         }
-        let fits = |expected: &[ClientMessageKey], received: &[u128]| {
-            ClientMessageKey::hashes(expected).eq(received)
+        let fits = |expected: &[ClientMessageKey], received: &[ClientMessageKey]| {
+            ClientMessageKey::hashes(expected).eq(ClientMessageKey::hashes(received))
         };
-        if self.can_switch() && self.switch_to(fits, &[]).await? {
+        if self.can_switch() && self.switch_to(fits, None).await? {
             return Ok(());
         }
         Err(self.miss(None).await)
@@ -93,7 +90,7 @@ impl ConversationCursor {
     async fn miss(&mut self, message: Option<KeyedBytes>) -> ExchangeError {
         self.is_failed = true;
         let (parties, entries) = (self.parties.clone(), self.queue.entries().to_vec());
-        let position = self.received_keys.len();
+        let position = self.received.len();
         let index = &parties.lookup.index;
         let recorded = index.compared_size(&entries, parties.protocol, position);
         let size = recorded.saturating_add(message.as_ref().map_or(0, KeyedBytes::size));
@@ -102,45 +99,42 @@ impl ConversationCursor {
         explained.unwrap_or_else(|error| error)
     }
 
-    fn matches_key(&self, key: u128, identities: &[IdentityUse]) -> bool {
-        let position = self.received_keys.len();
+    fn matches_key(&self, key: &ClientMessageKey) -> bool {
+        let position = self.received.len();
         let expected = self.expected_keys.get(position);
-        let expected = expected.filter(|expected| expected.hash == key);
+        let expected = expected.filter(|expected| expected.hash == key.hash);
         let Some((expected, entry)) = expected.zip(self.entry()) else {
             return false;
         };
         let index = &self.parties.lookup.index;
         // They matter to secrets alone, and are many.
-        let others = self.queue.unused().filter(|_| !identities.is_empty());
+        let others = self.queue.unused().filter(|_| !key.identities.is_empty());
         let others = others.filter_map(|it| Some((it, index.cached_client_message_keys(it)?)));
         let others: Vec<_> = others
-            .filter(|(_, keys)| begins_with(keys, &self.received_keys, key))
+            .filter(|(_, keys)| begins_with(keys, &self.received, key.hash))
             .collect();
         let others: Vec<_> = others
             .iter()
             .map(|(it, keys)| (it.ordinal, &*keys[position].identities))
             .collect();
-        index.bind_message(entry, (identities, &expected.identities), &others)
+        index.bind_message(entry, (&key.identities, &expected.identities), &others)
     }
 
     /// Switches to another conversation that has the same messages so far and continues with this
     /// key.
-    async fn switch_for_key(
-        &mut self,
-        key: u128,
-        identities: &[IdentityUse],
-    ) -> Result<bool, ExchangeError> {
-        let fits =
-            |expected: &[ClientMessageKey], received: &[u128]| begins_with(expected, received, key);
-        Ok(self.can_switch() && self.switch_to(fits, &[identities]).await?)
+    async fn switch_for_key(&mut self, key: &ClientMessageKey) -> Result<bool, ExchangeError> {
+        let fits = |expected: &[ClientMessageKey], received: &[ClientMessageKey]| {
+            begins_with(expected, received, key.hash)
+        };
+        Ok(self.can_switch() && self.switch_to(fits, Some(key)).await?)
     }
 
     /// Switches to the first conversation that fits and whose secrets are those of all messages.
-    /// `new` are the identities in the last one.
+    /// `new` is the last one.
     async fn switch_to(
         &mut self,
-        fits: impl Fn(&[ClientMessageKey], &[u128]) -> bool,
-        new: &[&[IdentityUse]],
+        fits: impl Fn(&[ClientMessageKey], &[ClientMessageKey]) -> bool,
+        new: Option<&ClientMessageKey>,
     ) -> Result<bool, ExchangeError> {
         let Some(current) = self.entry().cloned() else {
             return Ok(false);
@@ -152,18 +146,18 @@ impl ConversationCursor {
         self.derive_keys(is_other).await?;
         let index = &lookup.index;
         index.unbind(&current);
-        let received = self.received_identities.iter().map(|it| &**it);
-        let received: Vec<_> = received.chain(new.iter().copied()).collect();
+        let received: Vec<_> = self.received.iter().chain(new).collect();
         let mut expected_keys = None;
         let found = self.queue.claim(|entry| {
             let keys = || index.cached_client_message_keys(entry);
             expected_keys = is_other(entry).then(keys).flatten();
             let expected = expected_keys.as_ref();
-            let expected = expected.filter(|expected| fits(expected, &self.received_keys));
+            let expected = expected.filter(|expected| fits(expected, &self.received));
             expected.is_some_and(|expected| {
                 let has_secrets = index.rebind(&current, entry, &lookup.match_key.key)
                     && received.iter().zip(&**expected).all(|(live, expected)| {
-                        index.bind_message(entry, (live, &expected.identities), &[])
+                        let uses = (&*live.identities, &*expected.identities);
+                        index.bind_message(entry, uses, &[])
                     });
                 if !has_secrets {
                     index.unbind(entry);
@@ -207,12 +201,13 @@ impl ConversationCursor {
                 let _ = index.client_message_keys(&entry, protocol);
             }
         };
-        self.reads.run(derive).await
+        self.body_reads().run(derive).await
     }
 }
 
 /// True if a conversation has these messages and then one with this key.
-fn begins_with(expected: &[ClientMessageKey], received: &[u128], key: u128) -> bool {
+fn begins_with(expected: &[ClientMessageKey], received: &[ClientMessageKey], key: u128) -> bool {
     let mut expected = ClientMessageKey::hashes(expected);
-    expected.by_ref().take(received.len()).eq(received) && expected.next() == Some(&key)
+    let first = expected.by_ref().take(received.len());
+    first.eq(ClientMessageKey::hashes(received)) && expected.next() == Some(&key)
 }
