@@ -138,10 +138,16 @@ fn calls_of_json_rpc_and_authorization_requests_have_places_of_their_own() {
         ),
         (cancel("1"), cancel("2"), true, "a cancelled call"),
         (
-            get("/a?client_id=c&response_type=code&state=x"),
-            get("/a?client_id=c&response_type=code&state=y"),
+            get(&format!("/a?client_id=c&response_type=code&state={ONE}")),
+            get(&format!("/a?client_id=c&response_type=code&state={TWO}")),
             true,
             "an authorization request",
+        ),
+        (
+            get("/a?client_id=c&response_type=code&state=x"),
+            get("/a?client_id=c&response_type=code&state=y"),
+            false,
+            "a state that cannot be given back",
         ),
         (
             get("/a?state=open"),

@@ -45,7 +45,7 @@ fn redacted_headers_stay_valid_for_clients() {
         (
             "authorization",
             "Digest realm=\"r\", username=\"u\", nonce=\"n\"",
-            "Digest <authorization-1>username=\"<authorization-2>\"<authorization-3>",
+            "Digest <authorization-1> username=\"<authorization-2>\"<authorization-3>",
         ),
         (
             "cookie",
