@@ -64,7 +64,14 @@ impl Index {
         let mut state = self.state.write();
         let known = state.entries.len().saturating_sub(from);
         for (entry, derived) in new.iter().zip(keys).skip(known) {
-            state.add(Arc::clone(entry), derived);
+            if !state.add(Arc::clone(entry), derived) {
+                let (session, ordinal) = (self.session.name(), entry.ordinal);
+                tracing::error!(
+                    %session,
+                    "exchange {ordinal} is not replayed: the responses of its key name too many \
+                     different headers in vary"
+                );
+            }
         }
     }
 

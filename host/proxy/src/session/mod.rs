@@ -41,6 +41,7 @@ mod index_whole;
 mod indexes;
 mod job_memory;
 mod key_group;
+mod key_groups;
 mod log_throttle;
 mod memory_budget;
 mod miss_comparison;

@@ -1,0 +1,126 @@
+//! The exchanges of one key, by what selected their responses.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::key_group::KeyGroup;
+use super::position_list::ListIds;
+use ouli_matching::key::{Criteria, IdentityUse, SelectingFields, Variant};
+use ouli_message::Fields;
+
+/// Different criteria of one key. A request is looked up once by each of them, and a server has one
+/// or two for a resource.
+const MAX_CRITERIA: usize = 64;
+
+/// A group for each variant. A request is compared with no variant: it is looked up by its values
+/// for each of the criteria.
+#[derive(Debug, Default)]
+pub(super) struct KeyGroups {
+    /// The exchanges whose responses suit every request.
+    any: Option<KeyGroup>,
+    by_criteria: Vec<SelectedGroups>,
+}
+
+/// The groups of variants with equal criteria.
+#[derive(Debug)]
+struct SelectedGroups {
+    criteria: Arc<Criteria>,
+    by_values: HashMap<ByValues, KeyGroup>,
+}
+
+/// A variant among those with equal criteria.
+#[derive(Debug)]
+struct ByValues(Arc<Variant>);
+
+impl KeyGroups {
+    /// Adds a position to the group of its variant, none if its response suits every request.
+    /// Variants with equal criteria share them. False if there are too many criteria.
+    pub(super) fn add(
+        &mut self,
+        variant: Option<&Arc<Variant>>,
+        exchange: (usize, &[IdentityUse]),
+        ids: &mut ListIds,
+    ) -> bool {
+        let group = match variant {
+            None => Some(self.any.get_or_insert_with(|| KeyGroup::new(ids))),
+            Some(variant) => self.selected_by(variant.criteria()).map(|selected| {
+                let values = ByValues(Arc::clone(variant));
+                let group = selected.by_values.entry(values);
+                group.or_insert_with(|| KeyGroup::new(ids))
+            }),
+        };
+        let is_added = group.is_some();
+        if let Some(group) = group {
+            group.add(exchange, ids);
+        }
+        is_added
+    }
+
+    fn selected_by(&mut self, criteria: &Arc<Criteria>) -> Option<&mut SelectedGroups> {
+        let known = &mut self.by_criteria;
+        let place = known
+            .iter()
+            .position(|it| Arc::ptr_eq(&it.criteria, criteria));
+        if place.is_none() && known.len() < MAX_CRITERIA {
+            known.push(SelectedGroups {
+                criteria: Arc::clone(criteria),
+                by_values: HashMap::new(),
+            });
+            return known.last_mut();
+        }
+        known.get_mut(place?)
+    }
+
+    /// The groups whose responses suit a request with these fields.
+    pub(super) fn suitable(&self, live: &Fields) -> Vec<&KeyGroup> {
+        let mut suitable: Vec<_> = self.any.iter().collect();
+        if !self.by_criteria.is_empty() {
+            let live = SelectingFields::of(live);
+            let selected = self.by_criteria.iter().filter_map(|selected| {
+                let values = selected.criteria.values(&live)?;
+                selected.by_values.get(values.as_slice())
+            });
+            suitable.extend(selected);
+        }
+        suitable
+    }
+
+    /// The group of a variant.
+    pub(super) fn of_variant(&self, variant: Option<&Arc<Variant>>) -> Option<&KeyGroup> {
+        let Some(variant) = variant else {
+            return self.any.as_ref();
+        };
+        let mut known = self.by_criteria.iter();
+        let selected = known.find(|it| Arc::ptr_eq(&it.criteria, variant.criteria()))?;
+        selected.by_values.get(variant.values())
+    }
+
+    /// All groups.
+    pub(super) fn all(&self) -> impl Iterator<Item = &KeyGroup> {
+        let selected = self.by_criteria.iter();
+        let selected = selected.flat_map(|selected| selected.by_values.values());
+        self.any.iter().chain(selected)
+    }
+}
+
+impl Borrow<[u8]> for ByValues {
+    fn borrow(&self) -> &[u8] {
+        self.0.values()
+    }
+}
+
+impl Hash for ByValues {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.values().hash(state);
+    }
+}
+
+impl PartialEq for ByValues {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.values() == other.0.values()
+    }
+}
+
+impl Eq for ByValues {}
