@@ -124,3 +124,48 @@ impl PartialEq for ByValues {
 }
 
 impl Eq for ByValues {}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+    use ouli_matching::key::{ExcludedNames, KeyPart};
+
+    use super::*;
+
+    fn variant(name: &str, value: &str) -> (Arc<Variant>, Fields) {
+        let header = |name: &str, value: &str| {
+            let name = HeaderName::try_from(name).unwrap();
+            [(name, HeaderValue::from_str(value).unwrap())]
+        };
+        let request: Fields = header(name, value).into_iter().collect();
+        let response = header("vary", name).into_iter().collect();
+        let rule = KeyPart::Vary {
+            except: ExcludedNames::default(),
+        };
+        (Arc::new(Variant::of(&[rule], &request, &response)), request)
+    }
+
+    #[test]
+    fn variants_with_too_many_criteria_are_not_found() {
+        let (mut groups, mut ids) = (KeyGroups::default(), ListIds::default());
+        for number in 0..MAX_CRITERIA + 2 {
+            let (variant, live) = variant(&format!("x-{number}"), "1");
+            let is_added = groups.add(Some(&variant), (number, &[]), &mut ids);
+            assert_eq!(is_added, number < MAX_CRITERIA);
+            let found = groups.suitable(&live).into_iter().map(KeyGroup::positions);
+            let found: Vec<_> = found.collect();
+            assert_eq!(found.contains(&&[number][..]), is_added, "{found:?}");
+            assert_eq!(groups.of_variant(Some(&variant)).is_some(), is_added);
+        }
+        // Others with known criteria are.
+        let (first, _) = variant("x-0", "1");
+        let (other, live) = variant("x-0", "2");
+        let known = groups.by_criteria.first().unwrap();
+        assert_eq!(*known.criteria, **first.criteria());
+        let shared = Variant::clone(&other).with_shared(&known.criteria);
+        assert!(groups.add(Some(&Arc::new(shared)), (900, &[]), &mut ids));
+        assert_eq!(groups.suitable(&live)[0].positions(), [900]);
+        assert!(groups.add(None, (901, &[]), &mut ids));
+        assert_eq!(groups.suitable(&live).len(), 2);
+    }
+}
