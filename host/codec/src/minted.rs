@@ -3,15 +3,14 @@
 //! A value is found by the longest run of letters and digits in it, its anchor. A text is read
 //! once, and only runs that are anchors are compared further.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::randomness::{is_common_word, looks_random};
 
 /// Shorter values occur by chance.
-const MIN_LEN: usize = 8;
+pub(crate) const MIN_LEN: usize = 8;
 
 /// Longer values are documents, not ids.
 const MAX_LEN: usize = 256;
@@ -52,39 +51,90 @@ pub struct Occurrence {
     pub value: Arc<str>,
 }
 
-/// A set of values that can be searched for.
-#[derive(Clone, Debug, Default)]
-pub struct ValueSet {
+/// A set of values that can be searched for, each with what is known of it.
+#[derive(Clone, Debug)]
+pub struct ValueSet<T = ()> {
     /// By the hash of an anchor.
     shapes: HashMap<u64, Vec<Shape>>,
-    values: HashSet<Arc<str>>,
+    values: HashMap<Arc<str>, T>,
 }
 
-/// Where a value is around its anchor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where values are around their anchors.
+#[derive(Clone, Copy, Debug)]
 struct Shape {
     before: usize,
     len: usize,
+    /// The number of these values.
+    count: usize,
+}
+
+impl<T> Default for ValueSet<T> {
+    fn default() -> Self {
+        Self {
+            shapes: HashMap::new(),
+            values: HashMap::new(),
+        }
+    }
 }
 
 impl ValueSet {
     /// Adds a value. False if it is there already, or others of its anchor are too many.
     pub fn insert(&mut self, value: &Arc<str>) -> bool {
+        self.insert_with(value, ())
+    }
+}
+
+impl<T> ValueSet<T> {
+    /// The same with what is known of it.
+    pub(crate) fn insert_with(&mut self, value: &Arc<str>, known: T) -> bool {
         let Some((anchor, hash)) = anchor(value.as_bytes()) else {
             return false;
         };
-        let shape = Shape {
-            before: anchor.start,
-            len: value.len(),
-        };
-        let shapes = self.shapes.entry(hash).or_default();
-        if !shapes.contains(&shape) {
-            if shapes.len() >= MAX_SHAPES {
-                return false;
-            }
-            shapes.push(shape);
+        if self.values.contains_key(value) {
+            return false;
         }
-        self.values.insert(Arc::clone(value))
+        // Most anchors have one.
+        let shapes = self.shapes.entry(hash);
+        let shapes = shapes.or_insert_with(|| Vec::with_capacity(1));
+        let (before, len) = (anchor.start, value.len());
+        match shapes.iter().position(|it| it.is(before, len)) {
+            Some(at) => shapes[at].count += 1,
+            None if shapes.len() >= MAX_SHAPES => return false,
+            None => shapes.push(Shape {
+                before,
+                len,
+                count: 1,
+            }),
+        }
+        self.values.insert(Arc::clone(value), known);
+        true
+    }
+
+    /// Removes the values for which `keep` is false.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &T) -> bool) {
+        let Self { shapes, values } = self;
+        values.retain(|value, known| {
+            let is_kept = keep(value, known);
+            if !is_kept && let Some((anchor, hash)) = anchor(value.as_bytes()) {
+                let own = shapes.get_mut(&hash);
+                let own = own.and_then(|own| {
+                    let is_it = |it: &Shape| it.is(anchor.start, value.len());
+                    Some((own.iter().position(is_it)?, own))
+                });
+                if let Some((at, own)) = own {
+                    own[at].count -= 1;
+                    if own[at].count == 0 {
+                        own.swap_remove(at);
+                    }
+                    if own.is_empty() {
+                        shapes.remove(&hash);
+                    }
+                }
+            }
+            is_kept
+        });
+        shapes.shrink_to(2 * shapes.len());
+        values.shrink_to(2 * values.len());
     }
 
     /// True if it has no value.
@@ -92,17 +142,31 @@ impl ValueSet {
         self.values.is_empty()
     }
 
-    /// The value of the set that is equal to a text.
-    pub fn get(&self, text: &str) -> Option<&Arc<str>> {
-        self.values.get(text)
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
     }
 
-    /// The values in a text, in order and without overlaps.
-    pub fn find(&self, text: &[u8]) -> Vec<Occurrence> {
-        find(text, None, self)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &T)> {
+        self.values.iter()
     }
 
-    fn add_around(&self, text: &[u8], (word, hash): (usize, u64), found: &mut Vec<Occurrence>) {
+    /// The hashes of the anchors.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = u64> {
+        self.shapes.keys().copied()
+    }
+
+    /// The value of the set that is equal to a text, and what is known of it.
+    pub fn get(&self, text: &str) -> Option<(&Arc<str>, &T)> {
+        self.values.get_key_value(text)
+    }
+
+    /// Adds the values around a word of a text that begins at a place and has this hash.
+    pub(crate) fn add_around(
+        &self,
+        text: &[u8],
+        (word, hash): (usize, u64),
+        found: &mut Vec<Occurrence>,
+    ) {
         for shape in self.shapes.get(&hash).into_iter().flatten() {
             let range = word.checked_sub(shape.before).map(|at| at..at + shape.len);
             let Some(range) = range.filter(|range| is_whole(text, range)) else {
@@ -110,7 +174,7 @@ impl ValueSet {
             };
             let known = text.get(range.clone());
             let known = known.and_then(|it| std::str::from_utf8(it).ok());
-            if let Some(value) = known.and_then(|known| self.values.get(known)) {
+            if let Some((value, _)) = known.and_then(|known| self.get(known)) {
                 let value = Arc::clone(value);
                 found.push(Occurrence { range, value });
             }
@@ -118,106 +182,10 @@ impl ValueSet {
     }
 }
 
-/// The values of one session. Who searches waits for nobody unless a run may be an anchor.
-#[derive(Debug)]
-pub struct MintedValues {
-    limit: usize,
-    filter: OnceLock<Box<Filter>>,
-    set: RwLock<ValueSet>,
-}
-
-/// A set bit for the hash of each anchor.
-type Filter = [AtomicU64; FILTER_WORDS];
-
-const FILTER_WORDS: usize = 1024;
-
-impl MintedValues {
-    /// No values; there may be so many.
-    pub fn with_limit(limit: usize) -> Self {
-        Self {
-            limit,
-            filter: OnceLock::new(),
-            set: RwLock::default(),
-        }
+impl Shape {
+    fn is(&self, before: usize, len: usize) -> bool {
+        self.before == before && self.len == len
     }
-
-    /// Adds values. Those beyond the limit count in their own place alone.
-    pub fn extend<'a>(&self, values: impl IntoIterator<Item = &'a Arc<str>>) {
-        for value in values {
-            self.insert(value);
-        }
-    }
-
-    fn insert(&self, value: &Arc<str>) -> bool {
-        if self.get(value).is_some() {
-            return true;
-        }
-        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
-        if set.values.len() >= self.limit || !set.insert(value) {
-            return false;
-        }
-        drop(set);
-        if let Some((_, hash)) = anchor(value.as_bytes()) {
-            let filter = self
-                .filter
-                .get_or_init(|| Box::new([const { AtomicU64::new(0) }; FILTER_WORDS]));
-            let (word, bit) = place(hash);
-            filter[word].fetch_or(bit, Ordering::Release);
-        }
-        true
-    }
-
-    /// The number of values.
-    pub fn len(&self) -> usize {
-        let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-        set.values.len()
-    }
-
-    /// True if there is none.
-    pub fn is_empty(&self) -> bool {
-        self.filter.get().is_none()
-    }
-
-    /// The known value that is equal to a text.
-    pub fn get(&self, text: &str) -> Option<Arc<str>> {
-        self.filter.get()?;
-        let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-        set.values.get(text).cloned()
-    }
-
-    fn add_around(&self, text: &[u8], word: (usize, u64), found: &mut Vec<Occurrence>) {
-        let (at, bit) = place(word.1);
-        let filter = self.filter.get().map(|filter| &filter[at]);
-        if filter.is_some_and(|bits| bits.load(Ordering::Acquire) & bit != 0) {
-            let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-            set.add_around(text, word, found);
-        }
-    }
-}
-
-/// The values in a text, in order and without overlaps: those of a session, and further ones. Of
-/// two that overlap, the one that begins first, then the longer one.
-pub fn find(text: &[u8], known: Option<&MintedValues>, own: &ValueSet) -> Vec<Occurrence> {
-    let mut found = Vec::new();
-    if text.len() < MIN_LEN || (own.is_empty() && known.is_none_or(MintedValues::is_empty)) {
-        return found;
-    }
-    for_each_word(text, |range, hash| {
-        if let Some(known) = known {
-            known.add_around(text, (range.start, hash), &mut found);
-        }
-        if !own.is_empty() {
-            own.add_around(text, (range.start, hash), &mut found);
-        }
-    });
-    found.sort_by_key(|it| (it.range.start, usize::MAX - it.range.end));
-    let mut free_from = 0;
-    found.retain(|it| {
-        let is_free = it.range.start >= free_from;
-        free_from = if is_free { it.range.end } else { free_from };
-        is_free
-    });
-    found
 }
 
 /// True if a range is in a text, and neither a letter nor a digit is next to it.
@@ -239,13 +207,13 @@ fn anchor(value: &[u8]) -> Option<(Range<usize>, u64)> {
     longest
 }
 
-fn place(hash: u64) -> (usize, u64) {
-    let bits = usize::try_from(hash >> 48).unwrap_or(0);
-    (bits / 64 % FILTER_WORDS, 1 << (bits % 64))
+/// The hash of the anchor of a value.
+pub(crate) fn anchor_hash(value: &[u8]) -> Option<u64> {
+    anchor(value).map(|(_, hash)| hash)
 }
 
 /// Calls `take` with each run of letters and digits and its hash (FNV-1a, 64 bits).
-fn for_each_word(text: &[u8], mut take: impl FnMut(Range<usize>, u64)) {
+pub(crate) fn for_each_word(text: &[u8], mut take: impl FnMut(Range<usize>, u64)) {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
     let (mut start, mut hash) = (0, OFFSET);
@@ -294,39 +262,6 @@ mod tests {
         ] {
             assert!(!is_followed(value), "{value}");
         }
-    }
-
-    #[test]
-    fn values_are_found_as_whole_words() {
-        let values = MintedValues::with_limit(3);
-        assert!(
-            values.is_empty()
-                && find(ID.as_bytes(), Some(&values), &ValueSet::default()).is_empty()
-        );
-        for value in [ID, "run-2026x1", "run-2026x1-b"] {
-            assert!(values.insert(&value.into()));
-            assert!(values.insert(&value.into()), "it is known");
-        }
-        assert!(!values.insert(&"one-more-4711a".into()));
-        let mut own = ValueSet::default();
-        own.insert(&"own-9f8e7d6c".into());
-        let found = |text: &str| -> Vec<String> {
-            let found = find(text.as_bytes(), Some(&values), &own);
-            found
-                .iter()
-                .map(|it| format!("{}@{}", it.value, it.range.start))
-                .collect()
-        };
-        assert_eq!(found(&format!("/jobs/{ID}/log")), [format!("{ID}@6")]);
-        assert_eq!(found(&format!("a{ID}")), [""; 0]);
-        assert_eq!(found(&format!("{ID}0")), [""; 0]);
-        assert_eq!(
-            found("job-run-2026x1: own-9f8e7d6c"),
-            ["run-2026x1@4", "own-9f8e7d6c@16"]
-        );
-        assert_eq!(found("run-2026x1-b"), ["run-2026x1-b@0"], "the longer one");
-        assert_eq!(found("run 2026x1"), [""; 0]);
-        assert_eq!(found("2026x1"), [""; 0]);
     }
 
     #[test]

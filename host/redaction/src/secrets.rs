@@ -12,11 +12,11 @@ use crate::placeholder::{self, is_class};
 use crate::placeholder_key::PlaceholderKey;
 use crate::secret::{Secret, SecretKind, SeenIn};
 use crate::secret_bounds::SecretBounds;
-use crate::secret_memory::{SecretMemory, SharedRegistry};
+use crate::secret_memory::{CountedValues, SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
 use ouli_codec::identity::Identity;
-use ouli_codec::minted::MintedValues;
+use ouli_codec::minted_values::{MintedValues, Seen};
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
 ///
@@ -38,7 +38,7 @@ pub struct Secrets {
     /// That of the registry.
     version: Arc<AtomicU64>,
     /// What clients made up. It is no secret, but has an identity too.
-    minted: MintedValues,
+    minted: Arc<CountedValues>,
 }
 
 impl Default for Secrets {
@@ -56,7 +56,8 @@ impl Secrets {
     /// An empty registry with these limits, whose secrets count in this memory.
     pub fn in_memory(bounds: SecretBounds, memory: &Arc<SecretMemory>) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
-        let registry = memory.new_registry(bounds);
+        let minted = Arc::new(CountedValues::with_limit(bounds.count));
+        let registry = memory.new_registry(bounds, &minted);
         let version = Arc::clone(&registry.read().version);
         Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
@@ -67,13 +68,39 @@ impl Secrets {
             digest_keys: [RandomState::new(), RandomState::new()],
             key: None,
             version,
-            minted: MintedValues::with_limit(bounds.count),
+            minted,
         }
     }
 
     /// The values that clients of the session made up, at most as many as secrets.
     pub fn minted(&self) -> &MintedValues {
-        &self.minted
+        &self.minted.values
+    }
+
+    /// Clients made up these values, of a recorded request or of a live one. Values of all sessions
+    /// beyond the memory are forgotten, as secrets are.
+    pub fn see_minted<'a>(
+        &self,
+        values: impl IntoIterator<Item = &'a Arc<str>>,
+        is_recorded: bool,
+    ) {
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none() {
+            return;
+        }
+        let at = self.memory.tick();
+        self.change_minted(|minted| minted.extend(values, Seen { is_recorded, at }));
+        self.memory.make_room();
+    }
+
+    /// Forgets the values that clients made up, but those for which `keep` is true.
+    pub fn retain_minted(&self, mut keep: impl FnMut(&str) -> bool) {
+        self.change_minted(|minted| minted.retain(|value, _| keep(value)));
+    }
+
+    fn change_minted(&self, change: impl FnOnce(&MintedValues)) {
+        change(&self.minted.values);
+        self.memory.count_minted(&self.minted);
     }
 
     /// The same with a key that the numbers of placeholders follow from.
@@ -335,6 +362,8 @@ impl Drop for Secrets {
         let mut registry = self.registry.write();
         registry.clear();
         self.memory.count(&mut registry);
+        drop(registry);
+        self.memory.forget_session(&self.minted);
     }
 }
 

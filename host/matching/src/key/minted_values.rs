@@ -112,29 +112,28 @@ impl MintedRules {
                 .is_empty()
     }
 
-    /// The places in a JSON text of the server where a client expects its values again.
-    pub fn answered(&self, json: &Document) -> Vec<Range<usize>> {
-        let mut places = Vec::new();
+    /// Calls `take` with the places in a JSON text of the server where a client expects its values
+    /// again. They may be as many as the members of the text.
+    pub fn for_each_answered(&self, json: &Document, mut take: impl FnMut(Range<usize>)) {
         for pointer in self.pointers() {
-            places.extend(json.find(pointer).map(Node::span));
+            json.find(pointer).map(Node::span).for_each(&mut take);
         }
         if self.has_json_rpc() {
             match json.root().kind() {
                 Kind::Array(elements) => {
                     for element in elements.take(MAX_VALUES) {
-                        add_answered(element, &mut places);
+                        for_each_answered(element, &mut take);
                     }
                 }
-                _ => add_answered(json.root(), &mut places),
+                _ => for_each_answered(json.root(), &mut take),
             }
         }
-        places
     }
 }
 
 /// The id of a response of JSON-RPC, or what a notification names. A call of the server has an id
 /// of its own.
-fn add_answered(message: Node<'_>, places: &mut Vec<Range<usize>>) {
+fn for_each_answered(message: Node<'_>, take: &mut impl FnMut(Range<usize>)) {
     let Kind::Object(members) = message.kind() else {
         return;
     };
@@ -145,10 +144,10 @@ fn add_answered(message: Node<'_>, places: &mut Vec<Range<usize>>) {
     let is_call = all.any(|member| member.name == "method");
     for member in members {
         match (&*member.name, member.value.kind()) {
-            ("id", _) if !is_call => places.push(member.value.span()),
+            ("id", _) if !is_call => take(member.value.span()),
             ("params", Kind::Object(params)) if is_call => {
                 let named = params.filter(|it| ["progressToken", "requestId"].contains(&&*it.name));
-                places.extend(named.map(|it| it.value.span()));
+                named.for_each(|it| take(it.value.span()));
             }
             _ => {}
         }

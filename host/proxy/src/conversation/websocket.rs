@@ -362,10 +362,13 @@ impl WebSocketReplay {
                 // What cannot be read was not found.
                 let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
-                let message = (text, self.cursor.with_own_ids(text, bytes));
-                let encoded = self
-                    .encoder
-                    .message(&self.cursor, message, payload.compressed);
+                let encoded = async {
+                    let message = (text, self.cursor.with_own_ids(text, bytes).await?);
+                    let encoder = &mut self.encoder;
+                    encoder
+                        .message(&self.cursor, message, payload.compressed)
+                        .await
+                };
                 match encoded.await {
                     Ok(frame) => frame,
                     Err(error) => return self.handle_miss(&error).await.map(Some),

@@ -6,6 +6,7 @@ mod counted_bytes;
 mod decoding_bounds;
 mod early_leave;
 mod early_replay;
+mod edit_list;
 mod lookup;
 mod own_ids;
 mod part_keys;

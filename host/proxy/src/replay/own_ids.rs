@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use memchr::memmem;
 
-use super::body_edits::{BodyEdits, Edit};
+use super::body_edits::BodyEdits;
+use super::edit_list::{EditList, Finder};
 use super::lookup::Lookup;
 use crate::session::{Entry, Session};
 use ouli_codec::chunks::chunk_kind;
 use ouli_codec::event_stream;
 use ouli_codec::json::Document;
-use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed, is_plain};
+use ouli_codec::minted::{Occurrence, ValueSet, is_followed, is_plain};
+use ouli_codec::minted_values::for_each_value;
 use ouli_matching::key::{MintedRules, MintedValue};
 use ouli_message::stream::ChunkKind;
 use ouli_message::{Content, Fields, Request};
@@ -106,18 +109,33 @@ impl OwnIds {
         }
     }
 
-    /// What a message of a conversation calls otherwise than the recorded one in its place.
-    pub(crate) fn add_message(&mut self, live: &Bytes, recorded: &Bytes) {
-        let plugins = self.plugins.clone();
-        let Some(rules) = plugins.as_ref().and_then(|plugins| plugins.minted_rules()) else {
-            return;
-        };
-        let text = std::str::from_utf8(live).unwrap_or_default();
-        let may_have_any = rules.has_places() || text.contains("\"jsonrpc\"");
-        if may_have_any && self.texts.len() < MAX_TEXTS {
-            let [live, recorded] = [live, recorded].map(|bytes| values(rules, &message(bytes)));
-            self.add(&live, recorded);
+    /// Reads the values of a message of a conversation and of the recorded one in its place. None
+    /// if it has none.
+    pub(crate) fn message_values(
+        &self,
+        live: &Bytes,
+        recorded: &Bytes,
+    ) -> Option<impl FnOnce() -> MessageValues + Send + 'static> {
+        let plugins = self.plugins.clone()?;
+        let rules = plugins.minted_rules()?;
+        let may_have_any = rules.has_places() || memmem::find(live, b"\"jsonrpc\"").is_some();
+        if !may_have_any || self.texts.len() >= MAX_TEXTS {
+            return None;
         }
+        let messages = [live.clone(), recorded.clone()];
+        Some(move || {
+            let rules = plugins.minted_rules();
+            let values = messages.map(|bytes| match rules {
+                Some(rules) => values(rules, &message(&bytes)),
+                None => Vec::new(),
+            });
+            MessageValues(values)
+        })
+    }
+
+    /// What a message of a conversation calls otherwise than the recorded one in its place.
+    pub(crate) fn add_values(&mut self, MessageValues([live, recorded]): MessageValues) {
+        self.add(&live, recorded);
     }
 
     /// True if nothing is called otherwise.
@@ -199,7 +217,9 @@ impl OwnIds {
             let renamed = match whole {
                 Some((.., to)) => Some(to.clone().into_bytes()),
                 None => {
-                    let edits = BodyEdits::new(self.texts_in(text.as_bytes()));
+                    let mut edits = EditList::default();
+                    self.add_texts(text.as_bytes(), &mut edits);
+                    let edits = BodyEdits::new(edits);
                     (!edits.is_empty()).then(|| edits.apply(text.as_bytes()))
                 }
             };
@@ -212,7 +232,7 @@ impl OwnIds {
 
     /// What is replaced in a body of this type; in a message of a conversation without a type.
     pub(crate) fn edits(&self, content_type: Option<&str>, body: &Bytes) -> BodyEdits {
-        let mut edits = Vec::new();
+        let mut edits = EditList::default();
         if self.has_json() {
             match content_type.and_then(chunk_kind) {
                 Some(ChunkKind::Event) => self.add_lines(body, data_lines(body), &mut edits),
@@ -220,15 +240,24 @@ impl OwnIds {
                 Some(ChunkKind::Raw) | None => self.add_json(body, 0, &mut edits),
             }
         }
-        edits.extend(self.texts_in(body));
+        self.add_texts(body, &mut edits);
         BodyEdits::new(edits)
+    }
+
+    /// A message of a conversation with the values of this client.
+    pub(crate) fn renamed(&self, bytes: Bytes) -> Bytes {
+        let edits = self.edits(None, &bytes);
+        match edits.is_empty() {
+            true => bytes,
+            false => edits.apply(&bytes).into(),
+        }
     }
 
     fn add_lines(
         &self,
         body: &Bytes,
         lines: impl Iterator<Item = Range<usize>>,
-        edits: &mut Vec<Edit>,
+        edits: &mut EditList,
     ) {
         for line in lines {
             self.add_json(&body.slice(line.clone()), line.start, edits);
@@ -236,7 +265,7 @@ impl OwnIds {
     }
 
     /// Adds what is replaced in a JSON text that begins at this place.
-    fn add_json(&self, text: &Bytes, start: usize, edits: &mut Vec<Edit>) {
+    fn add_json(&self, text: &Bytes, start: usize, edits: &mut EditList) {
         let rules = self
             .plugins
             .as_ref()
@@ -248,34 +277,34 @@ impl OwnIds {
         let Some(json) = Document::parse(text.clone()) else {
             return;
         };
-        for place in rules.answered(&json) {
+        rules.for_each_answered(&json, |place| {
             let recorded = text.get(place.clone());
             let recorded = recorded.and_then(|it| std::str::from_utf8(it).ok());
             if let Some(own) = recorded.and_then(|recorded| self.own_json(recorded)) {
                 let range = start + place.start..start + place.end;
-                edits.push(Edit::new(range, own.as_bytes()));
+                edits.push(range, own.as_bytes(), Finder::Place);
             }
-        }
+        });
     }
 
-    /// What is replaced wherever it stands.
-    fn texts_in(&self, text: &[u8]) -> Vec<Edit> {
+    /// Adds what is replaced wherever it stands.
+    fn add_texts(&self, text: &[u8], edits: &mut EditList) {
         let known = self
             .session
             .as_ref()
             .map(|session| session.secrets().minted());
-        let found = find(text, known, &self.set).into_iter();
-        found
-            .filter_map(|Occurrence { range, value }| {
-                let own = match self.texts.get(&value) {
-                    Some(own) => own.clone(),
-                    None => self.session.as_ref()?.own_value(&value)?.to_string(),
-                };
-                Some(Edit::new(range, own.as_bytes()))
-            })
-            .collect()
+        for_each_value(text, known, &self.set, |Occurrence { range, value }| {
+            if let Some(own) = self.texts.get(&value) {
+                edits.push(range, own.as_bytes(), Finder::Search);
+            } else if let Some(own) = self.session.as_ref().and_then(|it| it.own_value(&value)) {
+                edits.push(range, own.as_bytes(), Finder::Search);
+            }
+        });
     }
 }
+
+/// The values of a message of a conversation, and of the recorded one in its place.
+pub(crate) struct MessageValues([Vec<MintedValue>; 2]);
 
 /// The values of a request. A body that is not in memory has none.
 fn values(rules: &MintedRules, request: &Arc<Request>) -> Vec<MintedValue> {

@@ -219,6 +219,12 @@ impl Bindings {
         bound.minted.clone().filter(|value| value != recorded)
     }
 
+    /// The values of this run that stand for recorded ones that a client made up.
+    pub(super) fn minted_values(&self) -> HashSet<Arc<str>> {
+        let bound = self.by_recorded.values();
+        bound.filter_map(|bound| bound.minted.clone()).collect()
+    }
+
     /// Where a value began to stand for a recorded one that a client made up.
     pub(super) fn origin_of(&self, recorded: &Arc<str>) -> Option<String> {
         let bound = self

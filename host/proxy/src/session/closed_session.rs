@@ -78,6 +78,13 @@ impl Session {
         self.secrets().compact();
     }
 
+    /// Forgets what clients made up, but the values that stand for recorded ones. The session is
+    /// closed: the recorded values are known again with its exchanges.
+    pub(super) fn forget_minted(&self) {
+        let bound = self.bindings().lock().minted_values();
+        self.secrets().retain_minted(|value| bound.contains(value));
+    }
+
     /// The exchanges that were not replayed, in this run or in all runs: number, method and target.
     pub(super) fn unused_exchanges(&self, all_runs: bool) -> Vec<String> {
         let unused = match self.closed_exchanges() {
@@ -149,7 +156,8 @@ impl Session {
             closed.marks.bytes() + lines.sum::<usize>()
         });
         let secrets = self.secrets().len() * SECRET_BYTES + self.secrets().bytes();
-        SESSION_BYTES + 3 * self.name().len() + exchanges + secrets
+        let minted = self.secrets().minted().bytes();
+        SESSION_BYTES + 3 * self.name().len() + exchanges + secrets + minted
     }
 
     /// What stays of the session if it is forgotten.
