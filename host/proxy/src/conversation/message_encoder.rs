@@ -24,16 +24,17 @@ impl MessageEncoder {
         &self.encoder
     }
 
-    /// A message.
+    /// A message with the values that the client made up.
     ///
     /// # Errors
-    /// If there is not enough memory to compress it. Only control frames can be sent then.
+    /// If there is not enough memory for it. Only control frames can be sent then.
     pub(super) async fn message(
         &mut self,
         cursor: &ConversationCursor,
         (is_text, bytes): (bool, Bytes),
         compressed: bool,
     ) -> Result<Bytes, ExchangeError> {
+        let bytes = cursor.with_own_ids(is_text, bytes).await?;
         if !compressed {
             return Ok(self.encoder.message(is_text, &bytes, false, None));
         }

@@ -82,7 +82,7 @@ impl WebSocketReplay {
             io: ClientIo::new(upgraded, trace.clone()),
             trace,
             input: BytesMut::new(),
-            decoder: Decoder::new(Side::Client, bounds, deflate),
+            decoder: Decoder::new(Side::Client, bounds, deflate).with_step(limits.offload_size),
             encoder: MessageEncoder::new(deflate),
             cursor,
             limits,
@@ -224,7 +224,8 @@ impl WebSocketReplay {
 
     /// Decodes the next message. An empty input buffer is released.
     async fn decode(&mut self) -> std::io::Result<Option<Result<ReceivedMessage, Violation>>> {
-        let decoded = self.decoder.decode(&mut self.input).transpose();
+        let unread = (&mut self.input, &mut self.decoder);
+        let decoded = self.cursor.decode(unread).await?;
         if decoded.is_none() && self.input.is_empty() {
             self.input = BytesMut::new();
         }
@@ -362,13 +363,9 @@ impl WebSocketReplay {
                 // What cannot be read was not found.
                 let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
-                let encoded = async {
-                    let message = (text, self.cursor.with_own_ids(text, bytes).await?);
-                    let encoder = &mut self.encoder;
-                    encoder
-                        .message(&self.cursor, message, payload.compressed)
-                        .await
-                };
+                let encoded = self
+                    .encoder
+                    .message(&self.cursor, (text, bytes), payload.compressed);
                 match encoded.await {
                     Ok(frame) => frame,
                     Err(error) => return self.handle_miss(&error).await.map(Some),

@@ -73,6 +73,9 @@ pub(super) fn plugins(
             })
         };
         let read = match ouli_files::read(&path, max_size) {
+            Ok(_) if ouli_files::is_of_kernel(&path) => {
+                unreadable("the kernel makes it up".to_owned(), false)
+            }
             Ok(bytes) => Ok(bytes.into()),
             Err(error) => match error.kind() {
                 ErrorKind::NotFound if path.is_symlink() => unreadable(

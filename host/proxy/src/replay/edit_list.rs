@@ -1,4 +1,4 @@
-//! Collects the edits of a body, with 12 bytes for each: a body may repeat a short value very often.
+//! Collects the edits of a body, with 12 bytes for each: a body may repeat a short value often.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;

@@ -113,5 +113,6 @@ pub(crate) use shadow_comparison::{Comparison, Corpus};
 pub(crate) use truncated_early::{EarlyDecision, EarlyPart};
 pub(crate) use truncated_index::{TruncatedCandidate, TruncatedKey};
 pub(crate) use truncated_request::LivePart;
+pub(crate) use verdict::Listing;
 pub use verdict::{SessionReport, Verdict, VerdictRules};
 pub use verdict_failure::{DefectCounts, Failure};

@@ -1,6 +1,7 @@
 //! The position of a client in a recorded conversation.
 
 mod alike;
+mod decompression;
 mod own_ids;
 mod received;
 

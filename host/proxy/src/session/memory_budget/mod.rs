@@ -22,6 +22,13 @@ const HARD_LIMIT_PERCENT: u128 = 98;
 /// limit.
 const MAX_RECORDING_SHARE: (usize, usize) = (3, 4);
 
+/// An exchange that holds no more bytes than this may use all of the memory of recording.
+const SMALL: usize = 64 << 10;
+
+/// The share of the memory of recording that is left for these, so that they do not wait for the
+/// work on large exchanges.
+const SMALL_SHARE: usize = 8;
+
 /// The memory budget of the process. Clones share it.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<BudgetState>);
@@ -196,11 +203,24 @@ impl MemoryBudget {
 
 impl UsageCounter {
     fn try_add(&self, bytes: usize) -> bool {
+        self.try_add_below(bytes, |_| self.limit)
+    }
+
+    /// The same for a reservation that holds so many of the used bytes: a large one leaves a share
+    /// to the small ones, unless it is alone.
+    fn try_add_large(&self, bytes: usize, held: usize) -> bool {
+        self.try_add_below(bytes, |used| match used == held {
+            true => self.limit,
+            false => self.limit - self.limit / SMALL_SHARE,
+        })
+    }
+
+    fn try_add_below(&self, bytes: usize, limit: impl Fn(usize) -> usize) -> bool {
         let updated = self
             .used
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
                 let total = used.checked_add(bytes)?;
-                (total <= self.limit).then_some(total)
+                (total <= limit(used)).then_some(total)
             });
         updated.is_ok()
     }
@@ -223,7 +243,7 @@ impl MemoryReservation {
         if !state.total.try_add(bytes) {
             return false;
         }
-        if self.purpose == Purpose::Recording && !state.recording.try_add(bytes) {
+        if self.purpose == Purpose::Recording && !self.try_add_to_recording(bytes, self.bytes) {
             // No waiter is notified: these bytes were available a moment ago.
             state.total.used.fetch_sub(bytes, Ordering::SeqCst);
             return false;
@@ -232,12 +252,26 @@ impl MemoryReservation {
         true
     }
 
-    /// Reserves so many more bytes, or as many of them as the limits leave.
+    /// Adds bytes to those of recording, of which the reservation holds so many.
+    fn try_add_to_recording(&self, bytes: usize, held: usize) -> bool {
+        let recording = &self.budget.0.recording;
+        match self.bytes.saturating_add(bytes) <= SMALL {
+            true => recording.try_add(bytes),
+            false => recording.try_add_large(bytes, held),
+        }
+    }
+
+    /// Reserves so many more bytes for work, or as many of them as the limits leave. The share of
+    /// small exchanges stays free.
     pub fn grow_as_far_as_free(&mut self, bytes: usize) {
         let state = &self.budget.0;
         let free = match self.purpose {
             Purpose::Request => state.total.free(),
-            Purpose::Recording => state.total.free().min(state.recording.free()),
+            Purpose::Recording => {
+                let share = state.recording.limit / SMALL_SHARE;
+                let recording = state.recording.free().saturating_sub(share);
+                state.total.free().min(recording)
+            }
         };
         // If another one takes them meanwhile, there is no more room for these.
         self.try_grow(bytes.min(free));
@@ -245,11 +279,18 @@ impl MemoryReservation {
 
     /// Changes the purpose from responding to recording; false if that exceeds the recording limit.
     pub fn try_move_to_recording(&mut self) -> bool {
-        let recording = &self.budget.0.recording;
-        if self.purpose == Purpose::Request && recording.try_add(self.bytes) {
+        if self.purpose == Purpose::Request && self.moves_to_recording() {
             self.purpose = Purpose::Recording;
         }
         self.purpose == Purpose::Recording
+    }
+
+    fn moves_to_recording(&self) -> bool {
+        let recording = &self.budget.0.recording;
+        match self.bytes <= SMALL {
+            true => recording.try_add(self.bytes),
+            false => recording.try_add_large(self.bytes, 0),
+        }
     }
 
     /// True if it fits in the recording limit on its own.
