@@ -9,6 +9,7 @@ mod early_replay;
 mod edit_list;
 mod lookup;
 mod own_ids;
+mod own_json;
 mod part_keys;
 mod pending_lookup;
 mod recorded_body;
@@ -22,6 +23,7 @@ mod selected_response;
 mod selection;
 mod serve;
 pub(crate) mod shutdown_watch;
+mod stored_body;
 pub(crate) mod timed_body;
 mod truncated_search;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{ConversationCursor, has_key};
 use crate::handler::ExchangeError;
-use ouli_message::Content;
+use crate::replay::OwnIds;
 use ouli_message::stream::{Message, Protocol, Side};
 
 impl ConversationCursor {
@@ -12,21 +12,27 @@ impl ConversationCursor {
     /// place. Work on a large one leaves this thread.
     ///
     /// # Errors
-    /// If there is not enough memory.
+    /// If the recorded message cannot be read, or there is not enough memory.
     pub(super) async fn keep_own_ids(&mut self, live: &Bytes) -> Result<(), ExchangeError> {
         if self.parties.protocol != Protocol::WebSocket {
             return Ok(());
         }
-        let payload = self.next_client_message().and_then(|it| it.kind.payload());
-        let Some(Content::Inline(recorded)) = payload.map(|payload| payload.content.clone()) else {
+        let message = self.next_client_message();
+        let payload = message.and_then(|message| message.kind.payload()).cloned();
+        let Some(payload) = payload.filter(|_| self.own_ids.may_have_any(live)) else {
             return Ok(());
         };
+        let recorded = self.payload_bytes(&payload).await;
+        let recorded = recorded.map_err(|error| ExchangeError::StoredBody(error.to_string()))?;
         self.own_ids.follow_run(&self.parties.session);
-        let Some(values) = self.own_ids.message_values(live, &recorded) else {
-            return Ok(());
-        };
-        let values = self.work(live.len() + recorded.len(), values).await?;
-        self.own_ids.add_values(values);
+        let (mut own_ids, live) = (std::mem::take(&mut self.own_ids), live.clone());
+        let size = live.len() + recorded.len();
+        self.own_ids = self
+            .work(size, move || {
+                own_ids.add_message(&live, &recorded);
+                own_ids
+            })
+            .await?;
         Ok(())
     }
 
@@ -47,7 +53,8 @@ impl ConversationCursor {
         (count == number + 1).then(|| self.messages().get(end - 1))?
     }
 
-    /// A message of the server with the values that the client made up. Only text has some.
+    /// A message of the server with the values that the client made up. Only text has some. Work
+    /// on a large one leaves this thread.
     ///
     /// # Errors
     /// If there is not enough memory.
@@ -60,10 +67,18 @@ impl ConversationCursor {
             return Ok(bytes);
         }
         if bytes.len() < self.context.snapshot.config.limits.offload_size {
-            return Ok(self.own_ids.renamed(bytes));
+            return Ok(renamed(&self.own_ids, bytes));
         }
         let own_ids = self.own_ids.clone();
-        let size = bytes.len();
-        self.work(size, move || own_ids.renamed(bytes)).await
+        self.work(bytes.len(), move || renamed(&own_ids, bytes))
+            .await
+    }
+}
+
+fn renamed(own_ids: &OwnIds, bytes: Bytes) -> Bytes {
+    let edits = own_ids.edits(None, &bytes);
+    match edits.is_empty() {
+        true => bytes,
+        false => edits.apply(&bytes).into(),
     }
 }
