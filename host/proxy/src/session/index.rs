@@ -94,7 +94,7 @@ pub struct Index {
 pub(super) struct IndexState {
     pub(super) entries: Vec<(Arc<Entry>, Option<Key>)>,
     /// The exchanges of each key, a group for each variant.
-    groups: HashMap<u128, KeyGroups>,
+    groups: HashMap<u128, Box<KeyGroups>>,
     list_ids: ListIds,
     /// The position of each exchange by its number in the cassette.
     by_ordinal: HashMap<u64, usize>,
@@ -275,7 +275,7 @@ impl IndexState {
 
     /// The groups of a key.
     pub(super) fn groups(&self, key: u128) -> impl Iterator<Item = &KeyGroup> {
-        self.groups.get(&key).into_iter().flat_map(KeyGroups::all)
+        self.groups.get(&key).into_iter().flat_map(|it| it.all())
     }
 
     /// The position of an exchange with this key.

@@ -27,7 +27,14 @@ pub(super) struct KeyGroups {
 #[derive(Debug)]
 struct SelectedGroups {
     criteria: Arc<Criteria>,
-    by_values: HashMap<ByValues, KeyGroup>,
+    groups: VariantGroups,
+}
+
+/// Most keys have one variant.
+#[derive(Debug)]
+enum VariantGroups {
+    One(ByValues, KeyGroup),
+    Many(HashMap<ByValues, KeyGroup>),
 }
 
 /// A variant among those with equal criteria.
@@ -45,11 +52,7 @@ impl KeyGroups {
     ) -> bool {
         let group = match variant {
             None => Some(self.any.get_or_insert_with(|| KeyGroup::new(ids))),
-            Some(variant) => self.selected_by(variant.criteria()).map(|selected| {
-                let values = ByValues(Arc::clone(variant));
-                let group = selected.by_values.entry(values);
-                group.or_insert_with(|| KeyGroup::new(ids))
-            }),
+            Some(variant) => self.selected_by(variant, ids),
         };
         let is_added = group.is_some();
         if let Some(group) = group {
@@ -58,19 +61,26 @@ impl KeyGroups {
         is_added
     }
 
-    fn selected_by(&mut self, criteria: &Arc<Criteria>) -> Option<&mut SelectedGroups> {
+    /// The group of a variant. None if it has further criteria.
+    fn selected_by(&mut self, variant: &Arc<Variant>, ids: &mut ListIds) -> Option<&mut KeyGroup> {
         let known = &mut self.by_criteria;
-        let place = known
-            .iter()
-            .position(|it| Arc::ptr_eq(&it.criteria, criteria));
-        if place.is_none() && known.len() < MAX_CRITERIA {
-            known.push(SelectedGroups {
-                criteria: Arc::clone(criteria),
-                by_values: HashMap::new(),
-            });
-            return known.last_mut();
-        }
-        known.get_mut(place?)
+        let (criteria, values) = (variant.criteria(), ByValues(Arc::clone(variant)));
+        let mut places = known.iter();
+        let place = places.position(|it| Arc::ptr_eq(&it.criteria, criteria));
+        let place = match place {
+            Some(place) => place,
+            None if known.len() >= MAX_CRITERIA => return None,
+            None => {
+                known.reserve_exact(1);
+                known.push(SelectedGroups {
+                    criteria: Arc::clone(criteria),
+                    groups: VariantGroups::One(values, KeyGroup::new(ids)),
+                });
+                let SelectedGroups { groups, .. } = known.last_mut()?;
+                return groups.get_mut(variant.values());
+            }
+        };
+        Some(known[place].groups.get_or_insert(values, ids))
     }
 
     /// The groups whose responses suit a request with these fields.
@@ -80,7 +90,7 @@ impl KeyGroups {
             let live = SelectingFields::of(live);
             let selected = self.by_criteria.iter().filter_map(|selected| {
                 let values = selected.criteria.values(&live)?;
-                selected.by_values.get(values.as_slice())
+                selected.groups.get(values.as_slice())
             });
             suitable.extend(selected);
         }
@@ -94,14 +104,51 @@ impl KeyGroups {
         };
         let mut known = self.by_criteria.iter();
         let selected = known.find(|it| Arc::ptr_eq(&it.criteria, variant.criteria()))?;
-        selected.by_values.get(variant.values())
+        selected.groups.get(variant.values())
     }
 
     /// All groups.
     pub(super) fn all(&self) -> impl Iterator<Item = &KeyGroup> {
         let selected = self.by_criteria.iter();
-        let selected = selected.flat_map(|selected| selected.by_values.values());
+        let selected = selected.flat_map(|selected| selected.groups.all());
         self.any.iter().chain(selected)
+    }
+}
+
+impl VariantGroups {
+    fn get(&self, values: &[u8]) -> Option<&KeyGroup> {
+        match self {
+            Self::One(own, group) => (own.0.values() == values).then_some(group),
+            Self::Many(groups) => groups.get(values),
+        }
+    }
+
+    fn get_mut(&mut self, values: &[u8]) -> Option<&mut KeyGroup> {
+        match self {
+            Self::One(own, group) => (own.0.values() == values).then_some(group),
+            Self::Many(groups) => groups.get_mut(values),
+        }
+    }
+
+    fn get_or_insert(&mut self, values: ByValues, ids: &mut ListIds) -> &mut KeyGroup {
+        if let Self::One(own, _) = self
+            && *own != values
+            && let Self::One(own, group) = std::mem::replace(self, Self::Many(HashMap::new()))
+        {
+            *self = Self::Many(HashMap::from([(own, group)]));
+        }
+        match self {
+            Self::One(_, group) => group,
+            Self::Many(groups) => groups.entry(values).or_insert_with(|| KeyGroup::new(ids)),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &KeyGroup> {
+        let (one, many) = match self {
+            Self::One(_, group) => (Some(group), None),
+            Self::Many(groups) => (None, Some(groups.values())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }
 

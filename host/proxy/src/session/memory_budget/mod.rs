@@ -22,11 +22,11 @@ const HARD_LIMIT_PERCENT: u128 = 98;
 /// limit.
 const MAX_RECORDING_SHARE: (usize, usize) = (3, 4);
 
-/// An exchange that holds no more bytes than this may use all of the memory of recording.
+/// A body that holds no more bytes than this may use more than the memory of recording.
 const SMALL: usize = 64 << 10;
 
-/// The share of the memory of recording that is left for these, so that they do not wait for the
-/// work on large exchanges.
+/// The share of that memory which it may use more, so that small exchanges do not wait for the work
+/// on large ones. Then recording alone does not reach the soft limit either.
 const SMALL_SHARE: usize = 8;
 
 /// The memory budget of the process. Clones share it.
@@ -203,24 +203,22 @@ impl MemoryBudget {
 
 impl UsageCounter {
     fn try_add(&self, bytes: usize) -> bool {
-        self.try_add_below(bytes, |_| self.limit)
+        self.try_add_below(bytes, self.limit)
     }
 
-    /// The same for a reservation that holds so many of the used bytes: a large one leaves a share
-    /// to the small ones, unless it is alone.
-    fn try_add_large(&self, bytes: usize, held: usize) -> bool {
-        self.try_add_below(bytes, |used| match used == held {
-            true => self.limit,
-            false => self.limit - self.limit / SMALL_SHARE,
-        })
+    /// The same for a small body. A limit that has room for a few of them alone is exact.
+    fn try_add_small(&self, bytes: usize) -> bool {
+        let share = self.limit / SMALL_SHARE;
+        let share = if share < 2 * SMALL { 0 } else { share };
+        self.try_add_below(bytes, self.limit.saturating_add(share))
     }
 
-    fn try_add_below(&self, bytes: usize, limit: impl Fn(usize) -> usize) -> bool {
+    fn try_add_below(&self, bytes: usize, limit: usize) -> bool {
         let updated = self
             .used
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
                 let total = used.checked_add(bytes)?;
-                (total <= limit(used)).then_some(total)
+                (total <= limit).then_some(total)
             });
         updated.is_ok()
     }
@@ -243,7 +241,7 @@ impl MemoryReservation {
         if !state.total.try_add(bytes) {
             return false;
         }
-        if self.purpose == Purpose::Recording && !self.try_add_to_recording(bytes, self.bytes) {
+        if self.purpose == Purpose::Recording && !self.try_add_to_recording(bytes) {
             // No waiter is notified: these bytes were available a moment ago.
             state.total.used.fetch_sub(bytes, Ordering::SeqCst);
             return false;
@@ -252,26 +250,21 @@ impl MemoryReservation {
         true
     }
 
-    /// Adds bytes to those of recording, of which the reservation holds so many.
-    fn try_add_to_recording(&self, bytes: usize, held: usize) -> bool {
+    /// Adds bytes to those of recording.
+    fn try_add_to_recording(&self, bytes: usize) -> bool {
         let recording = &self.budget.0.recording;
         match self.bytes.saturating_add(bytes) <= SMALL {
-            true => recording.try_add(bytes),
-            false => recording.try_add_large(bytes, held),
+            true => recording.try_add_small(bytes),
+            false => recording.try_add(bytes),
         }
     }
 
-    /// Reserves so many more bytes for work, or as many of them as the limits leave. The share of
-    /// small exchanges stays free.
+    /// Reserves so many more bytes, or as many of them as the limits leave.
     pub fn grow_as_far_as_free(&mut self, bytes: usize) {
         let state = &self.budget.0;
         let free = match self.purpose {
             Purpose::Request => state.total.free(),
-            Purpose::Recording => {
-                let share = state.recording.limit / SMALL_SHARE;
-                let recording = state.recording.free().saturating_sub(share);
-                state.total.free().min(recording)
-            }
+            Purpose::Recording => state.total.free().min(state.recording.free()),
         };
         // If another one takes them meanwhile, there is no more room for these.
         self.try_grow(bytes.min(free));
@@ -288,8 +281,8 @@ impl MemoryReservation {
     fn moves_to_recording(&self) -> bool {
         let recording = &self.budget.0.recording;
         match self.bytes <= SMALL {
-            true => recording.try_add(self.bytes),
-            false => recording.try_add_large(self.bytes, 0),
+            true => recording.try_add_small(self.bytes),
+            false => recording.try_add(self.bytes),
         }
     }
 
