@@ -17,8 +17,10 @@ pub mod minted;
 pub mod minted_values;
 pub mod multipart;
 pub mod randomness;
+pub mod shape;
 mod surprise;
 pub mod truncated;
 pub mod websocket;
+pub mod words;
 
 pub use message_view::MessageView;

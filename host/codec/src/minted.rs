@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::randomness::{is_common_word, looks_random};
+use crate::words::{for_each_word, is_whole, percent_encoded};
 
 /// Shorter values occur by chance.
 pub(crate) const MIN_LEN: usize = 8;
@@ -57,6 +58,8 @@ pub struct ValueSet<T = ()> {
     /// By the hash of an anchor.
     shapes: HashMap<u64, Vec<Shape>>,
     values: HashMap<Arc<str>, T>,
+    /// The values that are written otherwise in URLs, by these spellings.
+    encoded: HashMap<Arc<str>, Arc<str>>,
 }
 
 /// Where values are around their anchors.
@@ -73,6 +76,7 @@ impl<T> Default for ValueSet<T> {
         Self {
             shapes: HashMap::new(),
             values: HashMap::new(),
+            encoded: HashMap::new(),
         }
     }
 }
@@ -87,16 +91,27 @@ impl ValueSet {
 impl<T> ValueSet<T> {
     /// The same with what is known of it.
     pub(crate) fn insert_with(&mut self, value: &Arc<str>, known: T) -> bool {
-        let Some((anchor, hash)) = anchor(value.as_bytes()) else {
-            return false;
-        };
-        if self.values.contains_key(value) {
+        if self.values.contains_key(value) || !self.add_shape(value) {
             return false;
         }
+        for spelling in percent_encoded(value) {
+            if self.add_shape(&spelling) {
+                self.encoded.insert(spelling.into(), Arc::clone(value));
+            }
+        }
+        self.values.insert(Arc::clone(value), known);
+        true
+    }
+
+    /// True if a text can be found.
+    fn add_shape(&mut self, text: &str) -> bool {
+        let Some((anchor, hash)) = anchor(text.as_bytes()) else {
+            return false;
+        };
         // Most anchors have one.
         let shapes = self.shapes.entry(hash);
         let shapes = shapes.or_insert_with(|| Vec::with_capacity(1));
-        let (before, len) = (anchor.start, value.len());
+        let (before, len) = (anchor.start, text.len());
         match shapes.iter().position(|it| it.is(before, len)) {
             Some(at) => shapes[at].count += 1,
             None if shapes.len() >= MAX_SHAPES => return false,
@@ -106,28 +121,23 @@ impl<T> ValueSet<T> {
                 count: 1,
             }),
         }
-        self.values.insert(Arc::clone(value), known);
         true
     }
 
     /// Removes the values for which `keep` is false.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &T) -> bool) {
-        let Self { shapes, values } = self;
+        let Self {
+            shapes,
+            values,
+            encoded,
+        } = self;
         values.retain(|value, known| {
             let is_kept = keep(value, known);
-            if !is_kept && let Some((anchor, hash)) = anchor(value.as_bytes()) {
-                let own = shapes.get_mut(&hash);
-                let own = own.and_then(|own| {
-                    let is_it = |it: &Shape| it.is(anchor.start, value.len());
-                    Some((own.iter().position(is_it)?, own))
-                });
-                if let Some((at, own)) = own {
-                    own[at].count -= 1;
-                    if own[at].count == 0 {
-                        own.swap_remove(at);
-                    }
-                    if own.is_empty() {
-                        shapes.remove(&hash);
+            if !is_kept {
+                remove_shape(shapes, value);
+                for spelling in percent_encoded(value) {
+                    if encoded.remove(&*spelling).is_some() {
+                        remove_shape(shapes, &spelling);
                     }
                 }
             }
@@ -135,6 +145,7 @@ impl<T> ValueSet<T> {
         });
         shapes.shrink_to(2 * shapes.len());
         values.shrink_to(2 * values.len());
+        encoded.shrink_to(2 * encoded.len());
     }
 
     /// True if it has no value.
@@ -155,9 +166,11 @@ impl<T> ValueSet<T> {
         self.shapes.keys().copied()
     }
 
-    /// The value of the set that is equal to a text, and what is known of it.
+    /// The value of the set that is equal to a text, or to its percent-encoding, and what is known
+    /// of it.
     pub fn get(&self, text: &str) -> Option<(&Arc<str>, &T)> {
-        self.values.get_key_value(text)
+        let known = self.values.get_key_value(text);
+        known.or_else(|| self.values.get_key_value(self.encoded.get(text)?))
     }
 
     /// Adds the values around a word of a text that begins at a place and has this hash.
@@ -188,11 +201,23 @@ impl Shape {
     }
 }
 
-/// True if a range is in a text, and neither a letter nor a digit is next to it.
-fn is_whole(text: &[u8], range: &Range<usize>) -> bool {
-    let is_free = |at: Option<&u8>| at.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-    let before = range.start.checked_sub(1).and_then(|at| text.get(at));
-    range.end <= text.len() && is_free(before) && is_free(text.get(range.end))
+/// A text with this shape is not searched for any more.
+fn remove_shape(shapes: &mut HashMap<u64, Vec<Shape>>, text: &str) {
+    let Some((anchor, hash)) = anchor(text.as_bytes()) else {
+        return;
+    };
+    let Some(own) = shapes.get_mut(&hash) else {
+        return;
+    };
+    if let Some(at) = own.iter().position(|it| it.is(anchor.start, text.len())) {
+        own[at].count -= 1;
+        if own[at].count == 0 {
+            own.swap_remove(at);
+        }
+    }
+    if own.is_empty() {
+        shapes.remove(&hash);
+    }
 }
 
 /// The longest run of letters and digits of a value, and its hash.
@@ -207,29 +232,12 @@ fn anchor(value: &[u8]) -> Option<(Range<usize>, u64)> {
     longest
 }
 
-/// The hash of the anchor of a value.
-pub(crate) fn anchor_hash(value: &[u8]) -> Option<u64> {
-    anchor(value).map(|(_, hash)| hash)
-}
-
-/// Calls `take` with each run of letters and digits and its hash (FNV-1a, 64 bits).
-pub(crate) fn for_each_word(text: &[u8], mut take: impl FnMut(Range<usize>, u64)) {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let (mut start, mut hash) = (0, OFFSET);
-    for (at, byte) in text.iter().enumerate() {
-        if byte.is_ascii_alphanumeric() {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-            continue;
-        }
-        if start < at {
-            take(start..at, hash);
-        }
-        (start, hash) = (at + 1, OFFSET);
-    }
-    if start < text.len() {
-        take(start..text.len(), hash);
-    }
+/// The hashes of the anchors of a value and of its spellings in URLs.
+pub(crate) fn anchor_hashes(value: &str) -> Vec<u64> {
+    let encoded = percent_encoded(value);
+    let spellings = encoded.iter().map(String::as_str).chain([value]);
+    let anchors = spellings.filter_map(|it| anchor(it.as_bytes()));
+    anchors.map(|(_, hash)| hash).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::minted::{MIN_LEN, Occurrence, ValueSet, anchor_hash, for_each_word};
+use crate::minted::{MIN_LEN, Occurrence, ValueSet, anchor_hashes};
+use crate::words::for_each_word;
 
 /// The values of one session. Who searches waits for nobody unless a run may be an anchor.
 #[derive(Debug)]
@@ -73,9 +74,6 @@ impl MintedValues {
             last.see(seen);
             return true;
         }
-        let Some(hash) = anchor_hash(value.as_bytes()) else {
-            return false;
-        };
         let mut set = self.write();
         if set.len() >= self.limit {
             self.forget_oldest(&mut set, seen.is_recorded);
@@ -86,8 +84,10 @@ impl MintedValues {
         let filter = self
             .filter
             .get_or_init(|| Box::new([const { AtomicU64::new(0) }; FILTER_WORDS]));
-        let (word, bit) = place(hash);
-        filter[word].fetch_or(bit, Ordering::Release);
+        for hash in anchor_hashes(value) {
+            let (word, bit) = place(hash);
+            filter[word].fetch_or(bit, Ordering::Release);
+        }
         self.text_bytes.fetch_add(value.len(), Ordering::Relaxed);
         self.added.fetch_add(1, Ordering::Relaxed);
         self.count.store(set.len(), Ordering::Release);
@@ -271,6 +271,7 @@ fn place(hash: u64) -> (usize, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::spelled_like;
 
     const ID: &str = "0b7c1f1e-3d52-4c3e-9a43-2f3c5d6e7f80";
 
@@ -323,6 +324,40 @@ mod tests {
         assert_eq!(found("run-2026x1-b"), ["run-2026x1-b@0"], "the longer one");
         assert_eq!(found("run 2026x1"), [""; 0]);
         assert_eq!(found("2026x1"), [""; 0]);
+    }
+
+    #[test]
+    fn values_are_found_after_escapes_and_in_urls() {
+        let mut set = ValueSet::default();
+        let urn = format!("urn:uuid:{ID}");
+        for value in [ID, &urn, "run:2026@x1z9q8"] {
+            set.insert(&value.into());
+        }
+        for (text, value) in [
+            ("a%2F{}%2Flog", ID),
+            ("next=https%3A%2F%2Fapp%252F{}", ID),
+            ("\"line\\n{}\\tend\"", ID),
+            ("\\u0022{}\\u0022", ID),
+            ("/jobs/urn%3Auuid%3A{}", &*urn),
+            ("/jobs/urn%3auuid%3a{}", &*urn),
+        ] {
+            let found = find(text.replace("{}", ID).as_bytes(), None, &set);
+            let found: Vec<_> = found.iter().map(|it| &*it.value).collect();
+            assert_eq!(found, [value], "{text}");
+        }
+        for text in ["x2F{}", "%2g{}", "\\x{}", "%2{}", "%2F0{}"] {
+            let found = find(text.replace("{}", ID).as_bytes(), None, &set);
+            assert!(found.is_empty(), "{text}: {found:?}");
+        }
+        let text = "to=run%3A2026%40x1z9q8&";
+        let found = find(text.as_bytes(), None, &set).remove(0);
+        assert_eq!(
+            (&*found.value, found.range.clone()),
+            ("run:2026@x1z9q8", 3..22)
+        );
+        let own = spelled_like("run:7@a", text[found.range].as_bytes());
+        assert_eq!(own, "run%3A7%40a");
+        assert_eq!(set.get("run%3a2026%40x1z9q8"), set.get("run:2026@x1z9q8"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(crate) struct BodyEdits {
 }
 
 impl BodyEdits {
-    pub(super) fn new(edits: EditList) -> Self {
+    pub(crate) fn new(edits: EditList) -> Self {
         let (segments, texts) = edits.finish();
         Self { segments, texts }
     }
@@ -31,7 +31,7 @@ impl BodyEdits {
     /// Those that keep the length of the body: a part of a resource has the length that its head
     /// names.
     #[must_use]
-    pub(super) fn of_equal_length(mut self) -> Self {
+    pub(crate) fn of_equal_length(mut self) -> Self {
         let texts = &self.texts;
         let keeps_length = |edit: &Edit| texts[edit.text()].len() == edit.range().len();
         for segment in &mut self.segments {
@@ -59,7 +59,7 @@ impl BodyEdits {
     }
 
     /// The chunks of the new body. What replaces a range in two chunks is in the first one.
-    pub(super) fn move_chunks(&self, chunks: &mut [Chunk]) {
+    pub(crate) fn move_chunks(&self, chunks: &mut [Chunk]) {
         let (mut edits, mut moved_by, mut covered_to) = (self.iter().peekable(), 0_i64, 0);
         let (mut end, mut new_start) = (0_usize, 0_i64);
         for chunk in chunks {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// A range of a body and its new bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edit {
+pub(crate) struct Edit {
     start: u32,
     len: u32,
     /// The place of the new bytes among the different ones, and who found the range.
@@ -16,7 +16,7 @@ pub(super) struct Edit {
 
 /// Who found a range: of two edits with one start the first one applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finder {
+pub(crate) enum Finder {
     /// A place of the document.
     Place = 0,
     /// A search in the text.
@@ -25,7 +25,7 @@ pub(super) enum Finder {
 
 /// Edits in any order.
 #[derive(Debug, Default)]
-pub(super) struct EditList {
+pub(crate) struct EditList {
     /// All are full but the last one: a vector that doubles would take three times its size for a
     /// moment.
     segments: Vec<Vec<Edit>>,
@@ -41,7 +41,7 @@ const SEGMENT: usize = 1 << 12;
 
 impl EditList {
     /// Adds the replacement of a range. A body has less than 4 GiB, else it is not edited there.
-    pub(super) fn push(&mut self, range: Range<usize>, new: &[u8], finder: Finder) {
+    pub(crate) fn push(&mut self, range: Range<usize>, new: &[u8], finder: Finder) {
         let start = u32::try_from(range.start);
         let (Ok(start), Ok(end)) = (start, u32::try_from(range.end)) else {
             return;
@@ -87,7 +87,7 @@ impl EditList {
     /// The edits in order and without overlaps, and the texts. Of edits that overlap the one that
     /// begins first applies; of those with one start, that of a place in the document, then the
     /// longer one.
-    pub(super) fn finish(self) -> (Vec<Vec<Edit>>, Vec<Arc<[u8]>>) {
+    pub(crate) fn finish(self) -> (Vec<Vec<Edit>>, Vec<Arc<[u8]>>) {
         let Self {
             mut segments,
             texts,
@@ -116,13 +116,13 @@ impl EditList {
 }
 
 impl Edit {
-    pub(super) fn range(self) -> Range<usize> {
+    pub(crate) fn range(self) -> Range<usize> {
         let start = self.start as usize;
         start..start + self.len as usize
     }
 
     /// The place of its text.
-    pub(super) fn text(self) -> usize {
+    pub(crate) fn text(self) -> usize {
         (self.new >> 1) as usize
     }
 }

@@ -1,12 +1,12 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
-mod body_edits;
+pub(crate) mod body_edits;
 mod client_capabilities;
 mod counted_bytes;
 mod decoding_bounds;
 mod early_leave;
 mod early_replay;
-mod edit_list;
+pub(crate) mod edit_list;
 mod lookup;
 mod own_ids;
 mod own_json;
