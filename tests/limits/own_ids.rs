@@ -7,7 +7,7 @@ use crate::support::client;
 use crate::support::folder::Folder;
 
 /// Bytes of the response, most of which are the id of the request.
-const LARGE: usize = 8 << 20;
+const LARGE: usize = 2 << 20;
 
 /// The most memory that its replay may take, in bytes for each byte of the response.
 const MOST: u64 = 7;
