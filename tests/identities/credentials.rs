@@ -96,8 +96,49 @@ fn a_signature_counts_by_the_account_that_made_it() {
             "Digest username=\"{user}\", realm=\"r{day}\", nonce=\"{nonce}\", response=\"{proof}\""
         )
     };
+    let old_aws = |user: &str, _| format!("AWS AKIA{user}:{}=", random());
+    let azure = |user: &str, _| format!("SharedKey {user}store:{}=", random());
+    let policy = |user: &str, day: u8| {
+        format!(
+            "SharedAccessSignature sr=h%2Fq&sig={}&se={day}&skn={user}",
+            random()
+        )
+    };
+    let hawk = |user: &str, day: u8| {
+        format!(
+            "Hawk id=\"{user}\", ts=\"{day}\", nonce=\"n\", mac=\"{}\"",
+            random()
+        )
+    };
+    let oauth = |user: &str, day: u8| {
+        format!(
+            "OAuth oauth_consumer_key=\"app\", oauth_token=\"{user}\", oauth_timestamp=\"{day}\", \
+             oauth_nonce=\"{}\", oauth_signature=\"{}\"",
+            random(),
+            random()
+        )
+    };
+    let drafts = |user: &str, _| {
+        format!(
+            "Signature keyId=\"https://h/{user}#k\",headers=\"date\",signature=\"{}\"",
+            random()
+        )
+    };
+    let hmac = |user: &str, day: u8| format!("HMAC {user}:{day}:{}", random());
+    let acs = |user: &str, _| format!("acs {user}:{}=", random());
+    let baidu =
+        |user: &str, day: u8| format!("bce-auth-v1/{user}/2026-11-{day}/1800/host/{}", random());
+    let edge = |user: &str, day: u8| {
+        format!(
+            "EG1-HMAC-SHA256 client_token={user};access_token=a;timestamp={day};signature={}",
+            random()
+        )
+    };
     type Sign<'a> = &'a dyn Fn(&str, u8) -> String;
-    let schemes: [Sign<'_>; 2] = [&aws, &digest];
+    let schemes: [Sign<'_>; 12] = [
+        &aws, &digest, &old_aws, &azure, &policy, &hawk, &oauth, &drafts, &hmac, &acs, &baidu,
+        &edge,
+    ];
     for sign in schemes {
         let origin = users();
         let gateway = gateway::auto(&origin).start();
@@ -124,6 +165,63 @@ fn a_signature_counts_by_the_account_that_made_it() {
         }
         let missed = ask(&client, "authorization", &sign("ERICA", 30));
         assert!(missed.contains("header.authorization"), "{missed}");
+    }
+}
+
+#[test]
+fn a_scheme_without_its_account_counts_as_a_whole() {
+    for scheme in ["OAuth", "AWS", "Signature", "Custom"] {
+        let origin = users();
+        let gateway = gateway::auto(&origin).start();
+        let client = client::http1(&gateway);
+        let [alice, bobby] = ["ALICE", "BOBBY"].map(|user| format!("{scheme} {user}{}", random()));
+        for (value, user) in [(&alice, "ALICE"), (&bobby, "BOBBY")] {
+            assert_eq!(ask(&client, "authorization", value), user, "{scheme}");
+        }
+        gateway.mark();
+        for (value, user) in [(&bobby, "BOBBY"), (&alice, "ALICE")] {
+            assert_eq!(ask(&client, "authorization", value), user, "{scheme}");
+        }
+        assert_eq!(origin.seen().len(), 2, "{scheme}");
+    }
+}
+
+#[test]
+fn a_signature_in_a_header_of_its_own_counts_by_its_key() {
+    let input = |user: &str, day: u8| format!("s=(\"date\");created={day};keyid=\"{user}\"");
+    let drafts = |user: &str, _| format!("keyId=\"{user}\",signature=\"{}\"", random());
+    let wsse = |user: &str, day: u8| {
+        format!(
+            "UsernameToken Username=\"{user}\", PasswordDigest=\"{}\", Created=\"{day}\"",
+            random()
+        )
+    };
+    type Sign<'a> = &'a dyn Fn(&str, u8) -> String;
+    let headers: [(&str, Sign<'_>); 3] = [
+        ("signature-input", &input),
+        ("signature", &drafts),
+        ("x-wsse", &wsse),
+    ];
+    for (name, sign) in headers {
+        let origin = users();
+        let gateway = gateway::record(&origin).start();
+        let client = client::http1(&gateway);
+        for user in ["ALICE", "BOBBY"] {
+            assert_eq!(ask(&client, name, &sign(user, 10)), user);
+        }
+        let folder = gateway.into_folder();
+        let replay = gateway::replay(&folder).start();
+        let client = client::http1(&replay);
+        // A name that is not hidden counts as it is.
+        let order = match name {
+            "x-wsse" => [("ALICE", "ALICE"), ("BOBBY", "BOBBY"), ("ALICE", "ALICE")],
+            _ => [("BOBBY", "BOBBY"), ("ALICE", "ALICE"), ("BOBBY", "BOBBY")],
+        };
+        for (user, expected) in order {
+            assert_eq!(ask(&client, name, &sign(user, 20)), expected, "{name}");
+        }
+        let missed = ask(&client, name, &sign("ERICA", 20));
+        assert!(missed.contains(&format!("header.{name}")), "{missed}");
     }
 }
 

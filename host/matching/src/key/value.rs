@@ -120,20 +120,17 @@ fn header(message: &dyn MessageView, name: &str, holes: &mut Holes<'_>) -> Value
             .to_str()
             .ok()
             .filter(|_| holes.minted.has_header(name));
-        let value = value.as_bytes();
         list.push(match text {
             Some(text) => holes.spot(text, place),
-            None => holes.leaf(Tag::Text, &credentials::compared(name, value), place),
+            None => holes.leaf(
+                Tag::Text,
+                &credentials::compared(name, value.as_bytes()),
+                place,
+            ),
         });
-        if let Some(account) = credentials::account(name, value) {
-            holes.collect(account, child(place, ACCOUNT));
-        }
     }
     ValueDigest::without_sketch(list.finish())
 }
-
-/// The place of an account in credentials.
-const ACCOUNT: u128 = 1 << 64;
 
 /// The headers with secrets that no other part compares, sorted by name.
 pub(super) fn hidden_headers<'a>(
