@@ -144,11 +144,13 @@ fn a_signature_counts_by_the_account_that_made_it() {
         let gateway = gateway::auto(&origin).start();
         let client = client::http1(&gateway);
         for user in ["ALICE", "BOBBY"] {
-            assert_eq!(ask(&client, "authorization", &sign(user, 10)), user);
+            let signed = sign(user, 10);
+            assert_eq!(ask(&client, "authorization", &signed), user, "{signed}");
         }
         gateway.mark();
         for user in ["BOBBY", "ALICE"] {
-            assert_eq!(ask(&client, "authorization", &sign(user, 20)), user);
+            let signed = sign(user, 20);
+            assert_eq!(ask(&client, "authorization", &signed), user, "{signed}");
         }
         assert_eq!(origin.seen().len(), 2);
         let folder = gateway.into_folder();
@@ -161,7 +163,8 @@ fn a_signature_counts_by_the_account_that_made_it() {
         let client = client::http1(&replay);
         for user in ["CAROL", "DAVID", "CAROL"] {
             let expected = if user == "CAROL" { "ALICE" } else { "BOBBY" };
-            assert_eq!(ask(&client, "authorization", &sign(user, 30)), expected);
+            let signed = sign(user, 30);
+            assert_eq!(ask(&client, "authorization", &signed), expected, "{signed}");
         }
         let missed = ask(&client, "authorization", &sign("ERICA", 30));
         assert!(missed.contains("header.authorization"), "{missed}");

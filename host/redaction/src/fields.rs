@@ -186,7 +186,8 @@ fn computed_secrets(text: &str, computed: &Computed) -> Vec<Range<usize>> {
     for account in accounts {
         let before = &text[start..account.start];
         let name = before.rfind([' ', ',', ';', '&']).map_or(0, |at| at + 1);
-        secrets.extend([start..start + name, account.clone()]);
+        let others = before[..name].trim_end_matches([';', '&']).len();
+        secrets.extend([start..start + others, account.clone()]);
         start = (account.end + 1).min(text.len());
     }
     secrets.push(start..text.len());

@@ -48,6 +48,23 @@ fn redacted_headers_stay_valid_for_clients() {
             "Digest <authorization-1> username=\"<authorization-2>\"<authorization-3>",
         ),
         (
+            "authorization",
+            "SharedAccessSignature sr=h%2Fq&sig=x&se=1&skn=p",
+            "SharedAccessSignature sr=<authorization-1>&<authorization-2>&skn=<authorization-3>",
+        ),
+        (
+            "authorization",
+            "OAuth oauth_consumer_key=\"c\", oauth_token=\"t\", oauth_nonce=\"n\"",
+            "OAuth oauth_consumer_key=\"<authorization-1>\", oauth_token=\"<authorization-2>\"\
+             <authorization-3>",
+        ),
+        (
+            "authorization",
+            "SharedKey store:c2ln=",
+            "SharedKey <authorization-1>:<authorization-2>",
+        ),
+        ("authorization", "OAuth y0_token", "OAuth <authorization-1>"),
+        (
             "cookie",
             "a=1; b=\"2\";c=1 ; d=",
             "a=<cookie-1>; b=<cookie-2>;c=<cookie-1> ; d=",
