@@ -15,7 +15,8 @@ use crate::secret_bounds::SecretBounds;
 use crate::secret_memory::{SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
-use ouli_codec::identity::Identity;
+use crate::told_words::{ToldWords, WordReader};
+use ouli_codec::identity::{FIRST_KEYED, Identity};
 use ouli_codec::minted::MintedValues;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
@@ -39,6 +40,8 @@ pub struct Secrets {
     version: Arc<AtomicU64>,
     /// What clients made up. It is no secret, but has an identity too.
     minted: MintedValues,
+    /// What the upstream has told.
+    told: ToldWords,
 }
 
 impl Default for Secrets {
@@ -68,6 +71,7 @@ impl Secrets {
             key: None,
             version,
             minted: MintedValues::with_limit(bounds.count),
+            told: ToldWords::default(),
         }
     }
 
@@ -237,15 +241,31 @@ impl Secrets {
         owner.map_or_else(|| identity.clone(), Identity::Secret)
     }
 
-    /// True if a recorded response revealed the secret with this digest, before any client sent it.
-    /// The server has made it now, so it is no secret of an earlier recording.
+    /// True if a response of the upstream revealed the secret with this digest, before any client
+    /// sent it. The server has made it now, so it is no secret of an earlier recording.
     pub fn is_minted(&self, digest: u128) -> bool {
-        self.registry.read().is_minted(digest)
+        let secret = self.registry.read().with_digest(digest).cloned();
+        secret.is_some_and(|it| it.is_minted(|| self.told.have(it.value())))
     }
 
     /// The same for a value.
     pub fn is_minted_value(&self, value: &[u8]) -> bool {
-        self.is_minted(self.digest(value))
+        let secret = self.registry.read().get(value).cloned();
+        let is_told = || self.told.have(value);
+        secret.map_or_else(is_told, |secret| secret.is_minted(is_told))
+    }
+
+    /// The upstream tells these next bytes of a body.
+    pub fn tell(&self, reader: &mut WordReader, bytes: &[u8]) {
+        self.told.read(reader, bytes);
+    }
+
+    /// The secret with this digest is sent to the upstream, whose responses may repeat it.
+    pub fn send(&self, digest: u128) {
+        let secret = self.registry.read().with_digest(digest).cloned();
+        if let Some(secret) = secret {
+            secret.send(|| self.told.have(secret.value()));
+        }
     }
 
     /// The time of the registry. It goes on with each new secret.
@@ -253,10 +273,25 @@ impl Secrets {
         self.memory.now()
     }
 
-    /// The placeholder of the secret with this digest.
-    pub fn placeholder_of(&self, digest: u128) -> Option<Identity> {
-        let name = self.registry.read().name(digest);
+    /// The placeholder under which the secret with this digest is recorded. A number that a secret
+    /// got when it was looked up says nothing of a recording, unless it follows from the secret.
+    pub fn recorded_placeholder_of(&self, digest: u128) -> Option<Identity> {
+        let name = self.registry.read().recorded_name(digest);
         name.map(|(class, number)| Identity::Placeholder(class, number))
+    }
+
+    /// True if the number of this placeholder follows from its secret, so that it is known of any
+    /// other secret that it is another one.
+    pub fn tells_apart(&self, recorded: &Identity) -> bool {
+        let is_keyed =
+            matches!(recorded, Identity::Placeholder(_, number) if *number >= FIRST_KEYED);
+        is_keyed && self.key.is_some()
+    }
+
+    /// True if the secret that is recorded with this number is known to be another value.
+    pub fn is_another(&self, value: &[u8], number: u64) -> bool {
+        let key = self.key.as_ref().filter(|_| number >= FIRST_KEYED);
+        key.is_some_and(|key| key.number(value) != number)
     }
 
     fn digest(&self, value: &[u8]) -> u128 {
