@@ -132,11 +132,10 @@ impl<'a> Holes<'a> {
         }
     }
 
-    /// Collects the identities in a text that is not part of the key, without values that are short
-    /// or common.
-    pub(super) fn collect_rare(&mut self, text: &[u8], place: u128) {
+    /// Collects the identities in a text that is not part of the key.
+    pub(super) fn collect(&mut self, text: &[u8], place: u128) {
         for (ordinal, (_, index)) in holes(text).enumerate() {
-            let content = self.message.hole(index).filter(|content| content.is_rare);
+            let content = self.message.hole(index);
             if let Some(identity) = content.and_then(|content| content.identity) {
                 self.add(child(place, ordinal as u128), identity);
             }

@@ -30,7 +30,11 @@ pub(super) fn digest_value(
             digest_pairs(Tag::Pairs, &pairs, &is_minted, holes)
         }
         KeyPart::Header(name) => header(message, name, holes),
-        KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => {
+        KeyPart::Cookies => {
+            collect_cookies(message, holes);
+            ValueDigest::without_sketch(leaf(Tag::Text, COOKIES))
+        }
+        KeyPart::Vary { .. } | KeyPart::Minted(_) => {
             ValueDigest::without_sketch(leaf(Tag::Empty, &[]))
         }
         KeyPart::HiddenHeaders { except } => hidden(message, except, holes),
@@ -175,8 +179,11 @@ pub(super) fn collect_minted_headers(message: &dyn MessageView, holes: &mut Hole
     }
 }
 
+/// What is compared of cookies beside the identities in them: that there are some.
+pub(super) const COOKIES: &[u8] = b"sent";
+
 /// Collects the identities in the cookies, each in the place of its name.
-pub(super) fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) {
+fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) {
     for value in message.fields().get_all("cookie") {
         for cookie in value.as_bytes().split(|byte| *byte == b';') {
             let cookie = cookie.trim_ascii();
@@ -185,7 +192,7 @@ pub(super) fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) 
                 .next()
                 .unwrap_or_default();
             let place = child(holes.root(), leaf(Tag::Name, name));
-            holes.collect_rare(cookie, place);
+            holes.collect(cookie, place);
         }
     }
 }

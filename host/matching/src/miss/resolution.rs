@@ -60,6 +60,7 @@ fn resolution(
         Location::Name(name) => match part.strip_prefix(HEADER_PREFIX) {
             Some(header) => Resolution::Setting(Change::RemoveHeader(header.to_owned())),
             None if part == "query" => ignore(IgnoreList::Query, name.clone()),
+            None if part == "cookies" => Resolution::Setting(Change::IgnoreHeader(name.clone())),
             None => ignore(IgnoreList::Headers, name.clone()),
         },
         Location::PathForm(form) => Resolution::PathForm(form),
