@@ -229,39 +229,6 @@ fn ids_of_requests_and_oauth_state_come_back() {
 }
 
 #[test]
-fn ids_of_calls_that_are_too_large_count_as_they_are() {
-    let origin = server();
-    let padded = |id: u64, size: usize| {
-        let text = "x".repeat(size);
-        json!({ "jsonrpc": "2.0", "id": id, "method": "ping", "params": [text] })
-    };
-    let batch = |id: u64, count: u64| {
-        let calls = (0..count).map(|at| ping(id + at)).collect();
-        Value::Array(calls)
-    };
-    let requests = |id: u64| {
-        [
-            padded(id, 20_000),
-            padded(id, 40_000),
-            batch(id, 300),
-            batch(id, 501),
-        ]
-    };
-    let gateway = gateway::record(&origin).start();
-    let client = client::http1(&gateway);
-    for request in requests(1) {
-        call(&client, "/rpc", &request);
-    }
-    let folder = gateway.into_folder();
-    for (own, expected) in [(1000, [200, 404, 200, 404]), (1, [200; 4])] {
-        let replay = gateway::replay(&folder).start();
-        let client = client::http1(&replay);
-        let statuses = requests(own).map(|request| call(&client, "/rpc", &request).status);
-        assert_eq!(statuses, expected, "{own}");
-    }
-}
-
-#[test]
 fn a_state_that_cannot_be_given_back_counts_as_it_is() {
     let origin = origin::new()
         .route("/authorize", |seen| {

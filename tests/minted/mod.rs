@@ -3,6 +3,7 @@
 mod declared;
 mod defaults;
 mod generated;
+mod json_rpc;
 
 /// An id that a client makes up.
 fn id() -> String {

@@ -301,8 +301,12 @@ impl ContentType {
         };
         // The suffix `+json` marks a JSON format (RFC 6839, section 3.1).
         let suffix = essence.rsplit_once('+').map_or("", |(_, suffix)| suffix);
-        let json =
-            is("application/json") || is("text/json") || starts_with("application/x-amz-json-");
+        // JSON-RPC over HTTP has had types of its own.
+        let json = is("application/json")
+            || is("text/json")
+            || is("application/json-rpc")
+            || is("application/jsonrequest")
+            || starts_with("application/x-amz-json-");
         if chunk_kind(essence) == Some(ChunkKind::Line) {
             Self::Lines
         } else if json || suffix.eq_ignore_ascii_case("json") {
@@ -330,6 +334,8 @@ mod tests {
             ("Application/JSON; charset=utf-8", ContentType::Json),
             ("application/vnd.api+json", ContentType::Json),
             ("application/x-amz-json-1.1", ContentType::Json),
+            ("application/json-rpc", ContentType::Json),
+            ("application/jsonrequest", ContentType::Json),
             ("application/x-www-form-urlencoded", ContentType::Form),
             ("multipart/form-data; boundary=x", ContentType::Multipart),
             ("multipart/mixed", ContentType::Multipart),

@@ -21,7 +21,8 @@ impl<'a> Exclusions<'a> {
 
     /// The same, with the places of values that the client made up.
     pub(super) fn with_spots(pointers: &'a [Pointer], spots: &'a Spots<'_>) -> Self {
-        let minted = spots.followed.iter().chain(&spots.own);
+        let own = spots.own.iter().map(|(_, pointer)| pointer);
+        let minted = spots.followed.iter().chain(own);
         Self {
             minted: minted.map(|pointer| pointer.steps()).collect(),
             ..Self::new(pointers)

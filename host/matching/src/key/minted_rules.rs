@@ -1,5 +1,6 @@
 //! Rules that name the places of values which clients make up.
 
+use super::minted_role::Role;
 use ouli_codec::json::{Document, Kind, Node, Pointer};
 use ouli_codec::minted::is_followed;
 
@@ -19,11 +20,11 @@ pub struct MintedRules {
 /// The places in a call of JSON-RPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct CallPlaces {
-    call: Vec<Pointer>,
+    call: Vec<(Role, Pointer)>,
     /// In a batch of calls.
-    batch: Vec<Pointer>,
+    batch: Vec<(Role, Pointer)>,
     /// In the notification of MCP, and of LSP, that a call is cancelled.
-    cancelled: [Vec<Pointer>; 2],
+    cancelled: [Vec<(Role, Pointer)>; 2],
 }
 
 /// The segments of a path; none for a value.
@@ -43,10 +44,6 @@ const REQUEST_IDS: &str = "minted.request-ids";
 /// RFC 6749, section 4.1.1; RFC 7636, section 4.3; OpenID Connect Core, section 3.1.2.1.
 const OAUTH_NAMES: [&str; 3] = ["code_challenge", "nonce", "state"];
 
-/// The ids of a longer body, or of more calls, are not given back, so they count as they are.
-const MAX_CALL: usize = 32 << 10;
-const MAX_BATCH: usize = 500;
-
 /// The places of one message.
 #[derive(Debug, Default)]
 pub(super) struct Spots<'a> {
@@ -55,7 +52,7 @@ pub(super) struct Spots<'a> {
     /// Places in the body whose values are followed elsewhere.
     pub(super) followed: Vec<&'a Pointer>,
     /// Places in the body whose values count in no other exchange.
-    pub(super) own: Vec<&'a Pointer>,
+    pub(super) own: Vec<(Role, &'a Pointer)>,
 }
 
 impl MintedRules {
@@ -134,12 +131,13 @@ impl MintedRules {
                 .extend(OAUTH_NAMES.iter().copied().filter(is_followed));
         }
         match body {
-            BodyKind::Json(json) if json.text().len() <= MAX_CALL => {
+            BodyKind::Json(json) => {
                 let places = self.json_rpc.as_ref().map(|places| places.of(json));
-                spots.own = places.into_iter().flatten().collect();
+                let places = places.into_iter().flatten();
+                spots.own = places.map(|(role, pointer)| (*role, pointer)).collect();
             }
             BodyKind::AuthorizationForm => spots.followed.extend(self.oauth.iter().flatten()),
-            BodyKind::Json(_) | BodyKind::Other => {}
+            BodyKind::Other => {}
         }
         spots
     }
@@ -245,19 +243,36 @@ impl PathPattern {
 
 impl CallPlaces {
     fn new() -> Result<Self, String> {
+        let places = |list: &[(Role, &str)]| {
+            let places = list.iter().map(|(role, pointer)| {
+                let pointer = Pointer::parse(pointer).map_err(|error| error.to_string());
+                Ok((*role, pointer?))
+            });
+            places.collect::<Result<Vec<_>, String>>()
+        };
         Ok(Self {
-            call: pointers(&["/id", "/params/_meta/progressToken"])?,
-            batch: pointers(&["/*/id", "/*/params/_meta/progressToken"])?,
+            call: places(&[
+                (Role::Call, "/id"),
+                (Role::Progress, "/params/_meta/progressToken"),
+                (Role::Progress, "/params/workDoneToken"),
+                (Role::Progress, "/params/partialResultToken"),
+            ])?,
+            batch: places(&[
+                (Role::Call, "/*/id"),
+                (Role::Progress, "/*/params/_meta/progressToken"),
+                (Role::Progress, "/*/params/workDoneToken"),
+                (Role::Progress, "/*/params/partialResultToken"),
+            ])?,
             cancelled: [
-                pointers(&["/params/requestId"])?,
-                pointers(&["/params/id"])?,
+                places(&[(Role::Call, "/params/requestId")])?,
+                places(&[(Role::Call, "/params/id")])?,
             ],
         })
     }
 
     /// The places in a call, or in a batch of calls. What answers a call of the server has its id,
     /// which the client did not make up.
-    fn of(&self, json: &Document) -> &[Pointer] {
+    fn of(&self, json: &Document) -> &[(Role, Pointer)] {
         let [mcp, lsp] = &self.cancelled;
         match json.root().kind() {
             Kind::Object(_) => match method(json.root()).as_deref() {
@@ -267,10 +282,8 @@ impl CallPlaces {
                 None => &[],
             },
             Kind::Array(mut elements) => {
-                let count = elements.clone().take(MAX_BATCH + 1).count();
-                match (1..=MAX_BATCH).contains(&count)
-                    && elements.all(|element| method(element).is_some())
-                {
+                let is_empty = elements.clone().next().is_none();
+                match !is_empty && elements.all(|element| method(element).is_some()) {
                     true => &self.batch,
                     false => &[],
                 }

@@ -4,23 +4,23 @@
 use std::ops::Range;
 
 use super::body::{body_kind, for_each_text};
+use super::minted_role::{JsonValue, Role};
 use super::minted_rules::{MintedRules, Spots, is_json_rpc};
 use super::path::normalized;
 use ouli_codec::MessageView;
 use ouli_codec::json::{Document, Kind, Node};
-
-/// The most values of one message that count.
-const MAX_VALUES: usize = 1024;
 
 /// A value that a client made up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MintedValue {
     /// Its place. Values of two requests in one place stand for each other.
     pub place: String,
-    /// The value; a JSON text where it is one in JSON.
+    /// The value, without the quotes and escapes of JSON.
     pub text: String,
-    /// True for a JSON text.
-    pub is_json: bool,
+    /// What it is in JSON.
+    pub json: Option<JsonValue>,
+    /// True if the rules name the place of this value, false if they know it by its definition.
+    pub is_declared: bool,
 }
 
 /// Headers that name a request or a trace.
@@ -52,22 +52,33 @@ impl MintedRules {
             self.add_head(message, &spots, &mut values);
         }
         if let Some(json) = spots.has_body().then(|| message.json()).flatten() {
-            for pointer in spots.followed.iter().chain(&spots.own) {
+            let declared = spots.followed.iter().enumerate();
+            let declared = declared.map(|(index, pointer)| (Role::Declared(index), *pointer));
+            let own = spots.own.iter().map(|(role, pointer)| (*role, *pointer));
+            for (role, pointer) in declared.chain(own) {
                 for (index, node) in json.find(pointer).enumerate() {
-                    if let Some(text) = value_text(node) {
-                        let place = format!("body {pointer} {index}");
-                        add(&mut values, place, text, true);
-                    }
+                    let place = || format!("body {pointer} {index}");
+                    values.extend(JsonValue::of(node, role).map(|json| MintedValue {
+                        place: place(),
+                        text: plain_text(node),
+                        json: Some(json),
+                        is_declared: matches!(role, Role::Declared(_)),
+                    }));
                 }
             }
         } else if !spots.followed.is_empty() {
             let mut index = 0;
             for_each_text(message, &spots, |text| {
-                add(&mut values, format!("body {index}"), text, false);
+                add(&mut values, format!("body {index}"), text, true);
                 index += 1;
             });
         }
         values
+    }
+
+    /// True if the body of a message has places.
+    pub fn has_body_places(&self, message: &dyn MessageView) -> bool {
+        self.spots(&[], body_kind(message, true)).has_body()
     }
 
     fn add_head(
@@ -79,20 +90,25 @@ impl MintedRules {
         let path = normalized(message.path());
         for segment in self.segments(&path).into_iter().flatten() {
             let text = path.split('/').nth(segment).unwrap_or_default();
-            add(values, format!("path {segment}"), text, false);
+            add(values, format!("path {segment}"), text, true);
         }
         for (index, (name, value)) in message.query().iter().enumerate() {
             if spots.has_query(name) {
-                add(values, format!("query {name} {index}"), value, false);
+                add(values, format!("query {name} {index}"), value, true);
+            }
+        }
+        for name in self.headers() {
+            for (index, value) in message.fields().get_all(name).enumerate() {
+                let text = value.to_str().unwrap_or_default();
+                add(values, format!("header {name} {index}"), text, true);
             }
         }
         let request_ids = REQUEST_ID_HEADERS.iter().filter(|_| self.has_request_ids());
-        let own = self.headers().iter().map(String::as_str);
-        for name in own.chain(request_ids.copied()) {
+        for name in request_ids {
             for (index, value) in message.fields().get_all(name).enumerate() {
                 let text = value.to_str().unwrap_or_default();
                 add(values, format!("header {name} {index}"), text, false);
-                if let ("traceparent", Some(trace)) = (name, text.split('-').nth(1)) {
+                if let ("traceparent", Some(trace)) = (*name, text.split('-').nth(1)) {
                     add(values, "trace".to_owned(), trace, false);
                 }
             }
@@ -112,60 +128,75 @@ impl MintedRules {
                 .is_empty()
     }
 
-    /// The places in a JSON text of the server where a client expects its values again.
-    pub fn answered(&self, json: &Document) -> Vec<Range<usize>> {
-        let mut places = Vec::new();
-        for pointer in self.pointers() {
-            places.extend(json.find(pointer).map(Node::span));
+    /// The values in a JSON text of the server that its client may have made up, each with its
+    /// range.
+    pub fn answered(&self, json: &Document) -> Vec<(Range<usize>, JsonValue)> {
+        let mut found = Vec::new();
+        let mut add = |node: Node<'_>, role: Role| {
+            found.extend(JsonValue::of(node, role).map(|value| (node.span(), value)));
+        };
+        for (index, pointer) in self.pointers().iter().enumerate() {
+            json.find(pointer)
+                .for_each(|node| add(node, Role::Declared(index)));
         }
         if self.has_json_rpc() {
             match json.root().kind() {
-                Kind::Array(elements) => {
-                    for element in elements.take(MAX_VALUES) {
-                        add_answered(element, &mut places);
-                    }
-                }
-                _ => add_answered(json.root(), &mut places),
+                Kind::Array(elements) => elements.for_each(|it| for_each_answered(it, &mut add)),
+                _ => for_each_answered(json.root(), &mut add),
             }
         }
-        places
+        found
     }
 }
 
-/// The id of a response of JSON-RPC, or what a notification names. A call of the server has an id
-/// of its own.
-fn add_answered(message: Node<'_>, places: &mut Vec<Range<usize>>) {
+/// Notifications of progress, and the member that names the token: of MCP and of LSP.
+const PROGRESS: [(&str, &str); 2] = [
+    ("notifications/progress", "progressToken"),
+    ("$/progress", "token"),
+];
+
+/// The id of a response of JSON-RPC, or the token of a notification of progress. A call of the
+/// server has an id of its own, and a server cancels its own calls alone.
+fn for_each_answered<'a>(message: Node<'a>, add: &mut impl FnMut(Node<'a>, Role)) {
     let Kind::Object(members) = message.kind() else {
         return;
     };
     if !is_json_rpc(message) {
         return;
     }
-    let mut all = members.clone();
-    let is_call = all.any(|member| member.name == "method");
-    for member in members {
-        match (&*member.name, member.value.kind()) {
-            ("id", _) if !is_call => places.push(member.value.span()),
-            ("params", Kind::Object(params)) if is_call => {
-                let named = params.filter(|it| ["progressToken", "requestId"].contains(&&*it.name));
-                places.extend(named.map(|it| it.value.span()));
-            }
-            _ => {}
+    let method = members.clone().find(|member| member.name == "method");
+    let Some(method) = method else {
+        let ids = members.filter(|member| member.name == "id");
+        ids.for_each(|id| add(id.value, Role::Call));
+        return;
+    };
+    let name = plain_text(method.value);
+    let Some((_, token)) = PROGRESS.iter().find(|(own, _)| *own == name) else {
+        return;
+    };
+    for params in members.filter(|member| member.name == "params") {
+        if let Kind::Object(params) = params.value.kind() {
+            let tokens = params.filter(|member| member.name == *token);
+            tokens.for_each(|token| add(token.value, Role::Progress));
         }
     }
 }
 
-fn value_text(node: Node<'_>) -> Option<&str> {
-    matches!(node.kind(), Kind::String(_) | Kind::Number).then(|| node.text())
+/// The decoded value of a string, or the text.
+fn plain_text(node: Node<'_>) -> String {
+    match node.kind() {
+        Kind::String(text) => text.into_owned(),
+        _ => node.text().to_owned(),
+    }
 }
 
-fn add(values: &mut Vec<MintedValue>, place: String, text: &str, is_json: bool) {
-    if values.len() < MAX_VALUES && !text.is_empty() {
-        let text = text.to_owned();
+fn add(values: &mut Vec<MintedValue>, place: String, text: &str, is_declared: bool) {
+    if !text.is_empty() {
         values.push(MintedValue {
             place,
-            text,
-            is_json,
+            text: text.to_owned(),
+            json: None,
+            is_declared,
         });
     }
 }

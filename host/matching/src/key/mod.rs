@@ -16,6 +16,7 @@ mod lines;
 mod minted;
 mod minted_message;
 mod minted_places;
+mod minted_role;
 mod minted_rules;
 #[cfg(test)]
 mod minted_tests;
@@ -39,6 +40,7 @@ pub use describe::{BodyPart, DescribedPart, Value, describe};
 pub use holes::IdentityUse;
 pub use json::{Json, Number};
 pub use keyed_message::KeyedMessage;
+pub use minted_role::{JsonValue, Role};
 pub use minted_rules::MintedRules;
 pub use minted_values::MintedValue;
 pub use name_list::ExcludedNames;

@@ -8,6 +8,7 @@ mod early_leave;
 mod early_replay;
 mod lookup;
 mod own_ids;
+mod own_json;
 mod part_keys;
 mod pending_lookup;
 mod recorded_body;
@@ -21,6 +22,7 @@ mod selected_response;
 mod selection;
 mod serve;
 pub(crate) mod shutdown_watch;
+mod stored_body;
 pub(crate) mod timed_body;
 mod truncated_search;
 

@@ -2,21 +2,21 @@
 //! recorded request is replaced.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use memchr::memmem;
 
 use super::body_edits::{BodyEdits, Edit};
 use super::lookup::Lookup;
+use super::own_json::OwnJson;
+use super::stored_body::read;
+use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{Entry, Session};
-use ouli_codec::chunks::chunk_kind;
-use ouli_codec::event_stream;
-use ouli_codec::json::Document;
 use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed, is_plain};
+use ouli_codec::randomness::looks_random;
 use ouli_matching::key::{MintedRules, MintedValue};
-use ouli_message::stream::ChunkKind;
 use ouli_message::{Content, Fields, Request};
 use ouli_plugin::Plugins;
 use ouli_redaction::{RedactedMessage, is_placeholder};
@@ -38,10 +38,8 @@ const MAX_TEXTS: usize = 4096;
 pub(crate) struct OwnIds {
     plugins: Option<Arc<Plugins>>,
     session: Option<Arc<Session>>,
-    /// By the recorded JSON text, for the places where a response repeats it.
-    json: HashMap<String, String>,
-    /// Those of long ago in a conversation.
-    older_json: HashMap<String, String>,
+    /// For the places in JSON where a response repeats them.
+    json: OwnJson,
     /// Whole values of headers, by their names.
     headers: Vec<(String, String, String)>,
     /// The ids of the request in fields of the response that the recording leaves out.
@@ -52,29 +50,54 @@ pub(crate) struct OwnIds {
 }
 
 impl OwnIds {
-    /// What the client of a request calls otherwise than that of a recorded one.
-    pub(crate) fn of(
-        plugins: &Arc<Plugins>,
-        session: &Arc<Session>,
+    /// What the client of a request calls otherwise than that of a recorded one. Large bodies are
+    /// read and parsed on another thread.
+    ///
+    /// # Errors
+    /// If the recorded body cannot be read, or there is not enough memory.
+    pub(crate) async fn of(
+        context: &RequestContext<'_>,
         lookup: &Lookup,
         entry: &Entry,
-    ) -> Self {
-        let mut own = Self::of_run(plugins, session);
-        let live = &lookup.request_view;
-        let Some(rules) = plugins
-            .minted_rules()
-            .filter(|it| it.may_have_values(&**live))
-        else {
-            return own;
+    ) -> Result<Self, ExchangeError> {
+        let plugins = &context.snapshot.plugins;
+        let mut own = Self::of_run(plugins, &context.session);
+        let view = &lookup.request_view;
+        let rules = plugins.minted_rules();
+        let Some(rules) = rules.filter(|it| it.may_have_values(&**view)) else {
+            return Ok(own);
         };
-        let recorded = values(rules, &entry.request);
-        if !recorded.is_empty() {
-            own.add(&values(rules, lookup.shared_request()), recorded);
-        }
         if rules.has_request_ids() {
             own.add_left_out(lookup.request(), entry);
         }
-        own
+        let (live, has_body) = (
+            Arc::clone(lookup.shared_request()),
+            rules.has_body_places(&**view),
+        );
+        let recorded = match (&entry.request.body, has_body) {
+            (Content::Stored { .. }, true) => {
+                let body = Content::Inline(read(context, &entry.request.body).await?);
+                with_body(&entry.request, body)
+            }
+            (Content::Stored { .. }, false) => with_body(&entry.request, Content::EMPTY),
+            (Content::Inline(_), _) => Arc::clone(&entry.request),
+        };
+        let size = match has_body {
+            true => live.body.inline().len() + recorded.body.inline().len(),
+            false => 0,
+        };
+        let plugins = Arc::clone(plugins);
+        let compare = move || {
+            if let Some(rules) = plugins.minted_rules() {
+                let recorded = values(rules, &recorded);
+                if !recorded.is_empty() {
+                    own.add(&values(rules, &live), recorded);
+                }
+            }
+            own
+        };
+        let (own, _memory) = context.work_on_body(size, compare).await?;
+        Ok(own)
     }
 
     /// Keeps the ids in headers of the request that the response had too, but the recording leaves
@@ -106,16 +129,19 @@ impl OwnIds {
         }
     }
 
+    /// True if a message of a conversation may have values.
+    pub(crate) fn may_have_any(&self, live: &Bytes) -> bool {
+        let rules = self.plugins.as_ref().and_then(|it| it.minted_rules());
+        let is_call = || memmem::find(live, b"\"jsonrpc\"").is_some();
+        self.texts.len() < MAX_TEXTS && rules.is_some_and(|rules| rules.has_places() || is_call())
+    }
+
     /// What a message of a conversation calls otherwise than the recorded one in its place.
     pub(crate) fn add_message(&mut self, live: &Bytes, recorded: &Bytes) {
         let plugins = self.plugins.clone();
-        let Some(rules) = plugins.as_ref().and_then(|plugins| plugins.minted_rules()) else {
-            return;
-        };
-        let text = std::str::from_utf8(live).unwrap_or_default();
-        let may_have_any = rules.has_places() || text.contains("\"jsonrpc\"");
-        if may_have_any && self.texts.len() < MAX_TEXTS {
+        if let Some(rules) = plugins.as_ref().and_then(|plugins| plugins.minted_rules()) {
             let [live, recorded] = [live, recorded].map(|bytes| values(rules, &message(bytes)));
+            self.json.keep_latest(MAX_TEXTS);
             self.add(&live, recorded);
         }
     }
@@ -123,22 +149,13 @@ impl OwnIds {
     /// True if nothing is called otherwise.
     pub(crate) fn is_empty(&self) -> bool {
         let has_texts = !(self.headers.is_empty() && self.texts.is_empty());
-        self.session.is_none() && !self.has_json() && !has_texts
+        self.session.is_none() && self.json.is_empty() && !has_texts
     }
 
     /// True if a value of this exchange alone is called otherwise, which counts as renamed. Ids of
     /// requests and traces are no part of a key.
     pub(crate) fn renames_own(&self) -> bool {
-        self.has_json()
-    }
-
-    fn has_json(&self) -> bool {
-        !(self.json.is_empty() && self.older_json.is_empty())
-    }
-
-    fn own_json(&self, recorded: &str) -> Option<&String> {
-        let newer = self.json.get(recorded);
-        newer.or_else(|| self.older_json.get(recorded))
+        !self.json.is_empty()
     }
 
     fn add(&mut self, live: &[MintedValue], recorded: Vec<MintedValue>) {
@@ -148,28 +165,20 @@ impl OwnIds {
             let Some(live) = live.get(recorded.place.as_str()) else {
                 continue;
             };
-            if live.text == recorded.text {
-                self.json.remove(&recorded.text);
-                self.older_json.remove(&recorded.text);
-                continue;
-            }
-            let (from, to) = (unquoted(&recorded), unquoted(live));
-            let is_distinct = is_followed(from) || is_placeholder(from.as_bytes());
-            if is_distinct && is_plain(to) {
-                let from: Arc<str> = from.into();
+            let (from, to) = (&recorded.text, &live.text);
+            if from != to && is_distinct(&recorded) && is_plain(to) {
+                let from: Arc<str> = from.as_str().into();
                 self.set.insert(&from);
-                self.texts.insert(from, to.to_owned());
-            } else if let Some(name) = recorded.place.strip_prefix("header ") {
+                self.texts.insert(from, to.clone());
+            } else if let Some(name) = recorded.place.strip_prefix("header ")
+                && from != to
+            {
                 let name = name.split(' ').next().unwrap_or_default();
                 self.headers
-                    .push((name.to_owned(), from.to_owned(), to.to_owned()));
+                    .push((name.to_owned(), from.clone(), to.clone()));
             }
-            if recorded.is_json {
-                // What was called long ago is answered.
-                if self.json.len() >= MAX_TEXTS {
-                    self.older_json = std::mem::take(&mut self.json);
-                }
-                self.json.insert(recorded.text, live.text.clone());
+            if let (Some(recorded), Some(live)) = (recorded.json, &live.json) {
+                self.json.add(recorded, live);
             }
         }
     }
@@ -213,49 +222,12 @@ impl OwnIds {
     /// What is replaced in a body of this type; in a message of a conversation without a type.
     pub(crate) fn edits(&self, content_type: Option<&str>, body: &Bytes) -> BodyEdits {
         let mut edits = Vec::new();
-        if self.has_json() {
-            match content_type.and_then(chunk_kind) {
-                Some(ChunkKind::Event) => self.add_lines(body, data_lines(body), &mut edits),
-                Some(ChunkKind::Line) => self.add_lines(body, lines(body), &mut edits),
-                Some(ChunkKind::Raw) | None => self.add_json(body, 0, &mut edits),
-            }
+        let plugins = self.plugins.as_ref().filter(|_| !self.json.is_empty());
+        if let Some(rules) = plugins.and_then(|plugins| plugins.minted_rules()) {
+            self.json.add_edits(rules, (content_type, body), &mut edits);
         }
         edits.extend(self.texts_in(body));
         BodyEdits::new(edits)
-    }
-
-    fn add_lines(
-        &self,
-        body: &Bytes,
-        lines: impl Iterator<Item = Range<usize>>,
-        edits: &mut Vec<Edit>,
-    ) {
-        for line in lines {
-            self.add_json(&body.slice(line.clone()), line.start, edits);
-        }
-    }
-
-    /// Adds what is replaced in a JSON text that begins at this place.
-    fn add_json(&self, text: &Bytes, start: usize, edits: &mut Vec<Edit>) {
-        let rules = self
-            .plugins
-            .as_ref()
-            .and_then(|plugins| plugins.minted_rules());
-        let begins = text.trim_ascii_start().first();
-        let Some(rules) = rules.filter(|_| begins.is_some_and(|it| b"{[".contains(it))) else {
-            return;
-        };
-        let Some(json) = Document::parse(text.clone()) else {
-            return;
-        };
-        for place in rules.answered(&json) {
-            let recorded = text.get(place.clone());
-            let recorded = recorded.and_then(|it| std::str::from_utf8(it).ok());
-            if let Some(own) = recorded.and_then(|recorded| self.own_json(recorded)) {
-                let range = start + place.start..start + place.end;
-                edits.push(Edit::new(range, own.as_bytes()));
-            }
-        }
     }
 
     /// What is replaced wherever it stands.
@@ -277,17 +249,26 @@ impl OwnIds {
     }
 }
 
-/// The values of a request. A body that is not in memory has none.
+/// True for a recorded value that is found anywhere in a response. A value that is no declared one
+/// may be a word or a number there.
+fn is_distinct(recorded: &MintedValue) -> bool {
+    let value = &recorded.text;
+    is_placeholder(value.as_bytes())
+        || is_followed(value) && (recorded.is_declared || looks_random(value.as_bytes()))
+}
+
+/// The values of a request.
 fn values(rules: &MintedRules, request: &Arc<Request>) -> Vec<MintedValue> {
-    let request = match &request.body {
-        Content::Inline(_) => Arc::clone(request),
-        Content::Stored { .. } => Arc::new(Request {
-            body: Content::EMPTY,
-            ..Request::clone(request)
-        }),
-    };
-    let view = RedactedMessage::request("".into(), "".into(), request);
+    let view = RedactedMessage::request("".into(), "".into(), Arc::clone(request));
     rules.values(&view)
+}
+
+/// A recorded request with its body in memory.
+fn with_body(request: &Request, body: Content) -> Arc<Request> {
+    Arc::new(Request {
+        body,
+        ..request.clone()
+    })
 }
 
 /// A message of a conversation as a request without a head.
@@ -300,31 +281,5 @@ fn message(bytes: &Bytes) -> Arc<Request> {
         body: Content::Inline(bytes.clone()),
         trailers: Fields::default(),
         truncated_at: None,
-    })
-}
-
-/// The value of a JSON string without its quotes, or the text.
-fn unquoted(value: &MintedValue) -> &str {
-    let inner = value
-        .text
-        .strip_prefix('"')
-        .and_then(|it| it.strip_suffix('"'));
-    inner.filter(|_| value.is_json).unwrap_or(&value.text)
-}
-
-/// The data of the events in a body, line by line.
-fn data_lines(body: &Bytes) -> impl Iterator<Item = Range<usize>> {
-    lines(body).filter_map(|line| {
-        let data = body[line.clone()].strip_prefix(b"data:")?;
-        Some(line.end - data.len()..line.end)
-    })
-}
-
-fn lines(body: &Bytes) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    event_stream::line_sizes(body).map(move |size| {
-        let line = start..start + size;
-        start += size;
-        line
     })
 }

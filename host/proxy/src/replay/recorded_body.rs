@@ -1,21 +1,19 @@
 //! The bytes of a recorded response in the form in which they are sent. A thread that serves
 //! clients compresses nothing but small bodies.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::StatusCode;
 
 use super::body_edits::BodyEdits;
-use super::counted_bytes::counted;
 use super::own_ids::OwnIds;
 use super::representation::Representation;
+use super::stored_body::read;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::Entry;
 use ouli_codec::chunks::chunk_bodies;
 use ouli_codec::content_coding::{self, Coding, CodingError};
 use ouli_message::stream::Chunk;
-use ouli_message::{CodedBody, Content, Response};
+use ouli_message::{CodedBody, Response};
 
 /// The bytes of a body.
 pub(super) enum RecordedBody {
@@ -114,32 +112,6 @@ pub(super) async fn edited_body(
         encode(&bytes, division, &codings)
     })
     .await
-}
-
-/// Reads a body. A large one from a file counts in `limits.memory` until it is sent.
-async fn read(context: &RequestContext<'_>, content: &Content) -> Result<Bytes, ExchangeError> {
-    let (digest, size) = match content {
-        Content::Inline(bytes) => return Ok(bytes.clone()),
-        Content::Stored { digest, size } => (digest.to_owned(), *size),
-    };
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let is_large = size >= context.snapshot.config.limits.offload_size;
-    let memory = match is_large {
-        true => Some(context.reserve(size, 0).await?),
-        false => None,
-    };
-    let folder = Arc::clone(context.handler.shared.sessions.folder());
-    let session = Arc::clone(context.session.name());
-    let reads = &context.handler.shared.body_reads;
-    let file = format!("{session}.bodies/{digest}");
-    let read = reads.run(move || folder.read_body(&session, &digest));
-    let bytes = read
-        .await?
-        .map_err(|error| ExchangeError::StoredBody(format!("{file}: {error}")))?;
-    Ok(match memory {
-        Some(memory) => counted(bytes, memory),
-        None => bytes,
-    })
 }
 
 /// Runs work on a body of this size, on another thread if it is large.

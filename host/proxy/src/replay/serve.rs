@@ -128,7 +128,7 @@ pub(crate) async fn serve_hit(
     }
     let (plugins, session) = (&context.snapshot.plugins, &context.session);
     let own_ids = match lookup {
-        Some(lookup) => OwnIds::of(plugins, session, lookup, entry),
+        Some(lookup) => OwnIds::of(context, lookup, entry).await?,
         None => OwnIds::of_run(plugins, session),
     };
     let renames_own = own_ids.renames_own();

@@ -3,15 +3,19 @@
 use bytes::Bytes;
 
 use super::{ConversationCursor, has_key};
-use ouli_message::Content;
+use crate::handler::ExchangeError;
+use crate::replay::OwnIds;
 use ouli_message::stream::{Protocol, Side};
 
 impl ConversationCursor {
     /// Keeps what the client calls otherwise than the recorded one did in the message in this
-    /// place.
-    pub(super) fn keep_own_ids(&mut self, live: &Bytes) {
+    /// place. Work on a large one leaves this thread.
+    ///
+    /// # Errors
+    /// If the recorded message cannot be read, or there is not enough memory.
+    pub(super) async fn keep_own_ids(&mut self, live: &Bytes) -> Result<(), ExchangeError> {
         if self.parties.protocol != Protocol::WebSocket {
-            return;
+            return Ok(());
         }
         // Those before the position were received before.
         let rest = self.messages().get(self.position..).unwrap_or_default();
@@ -19,22 +23,50 @@ impl ConversationCursor {
             .iter()
             .filter(|it| it.side == Side::Client && has_key(&it.kind));
         let message = sent.nth(self.received.len() - self.client_messages_passed);
-        let payload = message.and_then(|message| message.kind.payload());
-        if let Some(Content::Inline(recorded)) = payload.map(|payload| payload.content.clone()) {
-            self.own_ids.follow_run(&self.parties.session);
-            self.own_ids.add_message(live, &recorded);
-        }
+        let payload = message.and_then(|message| message.kind.payload()).cloned();
+        let Some(payload) = payload.filter(|_| self.own_ids.may_have_any(live)) else {
+            return Ok(());
+        };
+        let recorded = self.payload_bytes(&payload).await;
+        let recorded = recorded.map_err(|error| ExchangeError::StoredBody(error.to_string()))?;
+        self.own_ids.follow_run(&self.parties.session);
+        let (mut own_ids, live) = (std::mem::take(&mut self.own_ids), live.clone());
+        let size = live.len() + recorded.len();
+        self.own_ids = self
+            .work(size, move || {
+                own_ids.add_message(&live, &recorded);
+                own_ids
+            })
+            .await?;
+        Ok(())
     }
 
-    /// A message of the server with the values that the client made up. Only text has some.
-    pub(in crate::conversation) fn with_own_ids(&self, is_text: bool, bytes: Bytes) -> Bytes {
+    /// A message of the server with the values that the client made up. Only text has some. Work
+    /// on a large one leaves this thread.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub(in crate::conversation) async fn with_own_ids(
+        &self,
+        is_text: bool,
+        bytes: Bytes,
+    ) -> Result<Bytes, ExchangeError> {
         if !is_text || self.own_ids.is_empty() {
-            return bytes;
+            return Ok(bytes);
         }
-        let edits = self.own_ids.edits(None, &bytes);
-        match edits.is_empty() {
-            true => bytes,
-            false => edits.apply(&bytes).into(),
+        if bytes.len() < self.context.snapshot.config.limits.offload_size {
+            return Ok(renamed(&self.own_ids, bytes));
         }
+        let own_ids = self.own_ids.clone();
+        self.work(bytes.len(), move || renamed(&own_ids, bytes))
+            .await
+    }
+}
+
+fn renamed(own_ids: &OwnIds, bytes: Bytes) -> Bytes {
+    let edits = own_ids.edits(None, &bytes);
+    match edits.is_empty() {
+        true => bytes,
+        false => edits.apply(&bytes).into(),
     }
 }

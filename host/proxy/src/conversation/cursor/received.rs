@@ -35,7 +35,7 @@ impl ConversationCursor {
         if !self.matches_key(&key) && !self.switch_for_key(&key).await? {
             return Err(self.miss(Some(keyed)).await);
         }
-        self.keep_own_ids(bytes);
+        self.keep_own_ids(bytes).await?;
         self.received.push(key);
         Ok(())
     }
