@@ -136,11 +136,12 @@ impl Secret {
         self.kind.is_searched_for
     }
 
-    /// It is seen at this time of the registry.
-    pub(super) fn see(&self, now: u64, place: SeenIn) {
+    /// It is seen at this time of the registry. True if a request is the first that is recorded with
+    /// it.
+    pub(super) fn see(&self, now: u64, place: SeenIn) -> bool {
         self.last_seen.fetch_max(now, Ordering::Relaxed);
         if !place.is_recording() {
-            return;
+            return false;
         }
         let is_first = !self.is_recorded.swap(true, Ordering::AcqRel);
         if let SeenIn::Response { begun } = place
@@ -149,6 +150,7 @@ impl Secret {
         {
             self.is_minted.store(true, Ordering::Release);
         }
+        is_first && place == SeenIn::Request
     }
 
     /// True if a response revealed it, before any client sent it. `is_told` is true if the upstream

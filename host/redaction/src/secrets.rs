@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::build_locks::BuildLocks;
 use crate::common_values::is_searchable;
@@ -18,6 +18,7 @@ use crate::secret_registry::Registry;
 use crate::told_words::{ToldWords, WordReader};
 use ouli_codec::identity::{FIRST_KEYED, Identity};
 use ouli_codec::minted::MintedValues;
+use ouli_codec::randomness::looks_random;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
 ///
@@ -42,6 +43,8 @@ pub struct Secrets {
     minted: MintedValues,
     /// What the upstream has told.
     told: ToldWords,
+    /// A request is recorded with a secret that was told where no rule looked.
+    was_told: AtomicBool,
 }
 
 impl Default for Secrets {
@@ -72,6 +75,7 @@ impl Secrets {
             version,
             minted: MintedValues::with_limit(bounds.count),
             told: ToldWords::default(),
+            was_told: AtomicBool::new(false),
         }
     }
 
@@ -301,7 +305,20 @@ impl Secrets {
 
     /// A known secret is seen again.
     pub(super) fn see(&self, secret: &Secret, place: SeenIn) {
-        secret.see(self.memory.now(), place);
+        self.see_at(self.memory.now(), secret, place);
+    }
+
+    fn see_at(&self, now: u64, secret: &Secret, place: SeenIn) {
+        let is_sent_first = secret.see(now, place);
+        if is_sent_first && looks_random(secret.value()) && self.told.have(secret.value()) {
+            self.was_told.store(true, Ordering::Release);
+        }
+    }
+
+    /// True if a request was recorded, since the last call, with a secret that was told where no
+    /// rule looked: it is in clear in what was recorded before.
+    pub fn take_told(&self) -> bool {
+        self.was_told.swap(false, Ordering::AcqRel)
     }
 
     /// Registers a secret that a rule found. It is searched for elsewhere only if
@@ -345,7 +362,7 @@ impl Secrets {
             let names = registry.name_for(class, digest, number);
             let secret = Secret::new(Arc::clone(rule), names, (value, digest), (kind, now));
             let secret = Arc::new(secret);
-            secret.see(now, place);
+            self.see_at(now, &secret, place);
             if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
                 registry.forgotten_until = registry.forgotten_until.max(now);
                 registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);

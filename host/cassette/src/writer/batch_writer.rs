@@ -38,6 +38,8 @@ pub(super) struct BatchWriter {
     pub(super) numberings: HashMap<SessionName, Numbering>,
     /// Cassettes that are not in the order in which their requests began.
     pub(super) unordered: Unordered,
+    /// Cassettes with secrets that were found after they had been written, and what masks them.
+    pub(super) told: HashMap<SessionName, Arc<dyn WriteCheck>>,
     /// Locked cassettes that were not written yet.
     pub(super) claims: HashMap<SessionName, LockedFile>,
     pub(super) runs: RecordingRuns,
@@ -89,6 +91,7 @@ impl BatchWriter {
             closed: HashMap::new(),
             numberings: HashMap::new(),
             unordered,
+            told: HashMap::new(),
             claims: HashMap::new(),
             runs: RecordingRuns::default(),
             backoff: HashMap::new(),
@@ -109,6 +112,7 @@ impl BatchWriter {
             exchange,
             start,
             check,
+            is_told,
             completion,
         } = request;
         let staged = self.stage(
@@ -117,7 +121,12 @@ impl BatchWriter {
             &*check,
         );
         match staged {
-            Ok((cassette, ack)) => cassette.acknowledge_on_commit(completion, ack),
+            Ok((cassette, ack)) => {
+                cassette.acknowledge_on_commit(completion, ack);
+                if let (true, Ok(name)) = (is_told, SessionName::parse(&session)) {
+                    self.told.insert(name, check);
+                }
+            }
             Err(error) => {
                 if let Ok(name) = SessionName::parse(&session) {
                     self.runs.fail(&name);
@@ -188,6 +197,7 @@ impl BatchWriter {
     pub(super) fn finish(&mut self) -> Result<(), WriteError> {
         let outcome = self.flush();
         self.report_all_removed();
+        self.mask_all();
         self.runs.end_all(&self.folder);
         outcome
     }

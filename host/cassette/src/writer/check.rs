@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use thiserror::Error;
 
+use ouli_message::Exchange;
+
 /// Checks bytes before they are written to the disk.
 pub trait WriteCheck: fmt::Debug + Send + Sync {
     /// Checks the exact bytes of one exchange, or of one stored body.
@@ -13,6 +15,12 @@ pub trait WriteCheck: fmt::Debug + Send + Sync {
     /// # Errors
     /// If they must not be written.
     fn check(&self, bytes: &[u8]) -> Result<(), CheckRejection>;
+
+    /// An exchange that was written, without the secrets that are known now; none if it cannot be
+    /// masked.
+    fn mask(&self, _exchange: &Exchange) -> Option<Exchange> {
+        None
+    }
 }
 
 /// Why a check rejected some bytes. It must not quote them.

@@ -256,6 +256,23 @@ impl OpenCassette {
         Ok(())
     }
 
+    /// Masks secrets that were found after they had been written. Returns the number of exchanges
+    /// that still have one.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn mask(
+        &mut self,
+        (folder, name): (&CassetteDir, &SessionName),
+        check: &dyn WriteCheck,
+    ) -> Result<u64, WriteError> {
+        let dir = open_parent(folder, &self.path)?;
+        let masked = self
+            .appender
+            .mask((&dir, &self.path), (folder, name), check);
+        Ok(masked.map_err(CassetteError::io("mask", &self.path))?)
+    }
+
     /// True once an exchange could not be written.
     pub(super) fn has_lost(&self) -> bool {
         self.has_lost

@@ -72,6 +72,8 @@ impl<'a> RecorderWorker<'a> {
             secrets: Arc::clone(session.secrets()),
             known: None,
             inline_body: self.limits.inline_body,
+            plugins: Arc::clone(&job.plugins),
+            session: Arc::clone(session.name()),
         };
         let limits = (self.limits.unwritten_bytes, self.limits.offload_size);
         let mut memory = JobMemory::new(job.reservations, self.unwritten.begin(), limits);
@@ -109,6 +111,7 @@ impl<'a> RecorderWorker<'a> {
             exchange,
             start: job.start,
             check: Arc::new(check),
+            is_told: session.secrets().take_told(),
             completion,
         });
         Ok(())
@@ -126,9 +129,7 @@ impl<'a> RecorderWorker<'a> {
         let response_begun = received.response_begun;
         let (mut exchange, form) =
             exchange_builder::decode_exchange(received.captured, &self.limits)?;
-        if received.is_looked_up {
-            told::learn(&exchange, session.secrets());
-        }
+        told::learn(&exchange, session.secrets(), received.is_looked_up);
         let parts = job_memory::parts(&exchange);
         memory.begin_work(job_memory::inline_size(&exchange), parts);
         let suffix = truncated_body::complete_body(&mut exchange)?;
@@ -195,7 +196,7 @@ struct Received {
     captured: CapturedExchange,
     /// The time of the registry of secrets when the response began.
     response_begun: u64,
-    /// Later requests of the run are looked up.
+    /// Later requests of the run are looked up, so what it tells was learned as it arrived.
     is_looked_up: bool,
 }
 
