@@ -260,14 +260,22 @@ impl BatchWriter {
         }
         self.ensure_open(&name)?;
         self.check_stored(session, &exchange)?;
-        let large = self.take_large(&mut exchange);
-        let sync = self.sync_each();
+        let (sync, limit) = (self.sync_each(), self.options.inline_limit);
+        let mut large = take_large(&mut exchange, limit);
         let Some(cassette) = self.open_cassettes.get_mut(&name) else {
             return Err(WriteError::Closed);
         };
-        let exchange = (&exchange, start);
-        let ack = cassette.stage((&self.folder, &name), exchange, &large, check, sync)?;
-        Ok((cassette, ack))
+        let place = (&self.folder, &name);
+        let mut staged = cassette.stage(place, (&exchange, start), &large, check, sync);
+        if let Err(WriteError::Refused(_)) = staged {
+            // A secret of it may have become known after it was redacted.
+            put_back(&mut exchange, large);
+            if let Some(mut masked) = check.mask(&exchange).filter(|it| *it != exchange) {
+                large = take_large(&mut masked, limit);
+                staged = cassette.stage(place, (&masked, start), &large, check, sync);
+            }
+        }
+        Ok((cassette, staged?))
     }
 
     /// Checks that the stored bodies of an exchange exist.
@@ -284,21 +292,6 @@ impl BatchWriter {
             }
         }
         Ok(())
-    }
-
-    /// Takes the bodies and messages over the limit out of an exchange, and leaves references.
-    fn take_large(&self, exchange: &mut Exchange) -> Vec<LargeBody> {
-        let mut large = Vec::new();
-        for body in exchange.contents_mut() {
-            if let Content::Inline(bytes) = body
-                && bytes.len() as u64 > self.options.inline_limit
-            {
-                let (digest, size) = (body_digest(bytes), bytes.len() as u64);
-                large.push((digest.clone(), mem::take(bytes)));
-                *body = Content::Stored { digest, size };
-            }
-        }
-        large
     }
 
     /// Opens a cassette unless it is open, and closes the least recently used one if there are too
@@ -397,5 +390,32 @@ impl BatchWriter {
             self.unsynced.report(name, unsynced);
             error
         })
+    }
+}
+
+/// Takes the bodies and messages over the limit out of an exchange, and leaves references.
+fn take_large(exchange: &mut Exchange, inline_limit: u64) -> Vec<LargeBody> {
+    let mut large = Vec::new();
+    for body in exchange.contents_mut() {
+        if let Content::Inline(bytes) = body
+            && bytes.len() as u64 > inline_limit
+        {
+            let (digest, size) = (body_digest(bytes), bytes.len() as u64);
+            large.push((digest.clone(), mem::take(bytes)));
+            *body = Content::Stored { digest, size };
+        }
+    }
+    large
+}
+
+/// The opposite.
+fn put_back(exchange: &mut Exchange, large: Vec<LargeBody>) {
+    let large: HashMap<_, _> = large.into_iter().collect();
+    for body in exchange.contents_mut() {
+        if let Content::Stored { digest, .. } = body
+            && let Some(bytes) = large.get(digest)
+        {
+            *body = Content::Inline(bytes.clone());
+        }
     }
 }
