@@ -158,7 +158,7 @@ macro_rules! client_limits {
     keepalive_drain_timeout: Duration = 500 * MS, Time(MS..=DAY),
         "a request that is already on its way is answered; nginx, keepalive_min_timeout";
     /// Time before the end of `shutdown_timeout` at which streams are ended, WebSockets with close
-    /// code 1001; at most a tenth of `shutdown_timeout`.
+    /// code 1001; at most half of `shutdown_timeout`.
     stream_drain_lead: Duration = 2 * SECOND, Time(MS..=DAY),
         "time for both sides to close (RFC 6455, section 7.4.1)";
     /// Log lines that wait to be written to standard error. Further ones are dropped and counted.

@@ -93,7 +93,7 @@ impl From<&Limits> for ShutdownTimeouts {
     fn from(limits: &Limits) -> Self {
         Self {
             total: limits.shutdown_timeout,
-            stream_lead: limits.stream_drain_lead.min(limits.shutdown_timeout / 10),
+            stream_lead: limits.stream_drain_lead.min(limits.shutdown_timeout / 2),
         }
     }
 }
@@ -157,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_lead_is_at_most_a_tenth() {
+    fn the_stream_lead_is_at_most_half() {
         let mut limits = Limits::default();
         assert_eq!(
             ShutdownTimeouts::from(&limits).stream_lead,
             Duration::from_secs(2)
         );
-        limits.shutdown_timeout = Duration::from_secs(5);
+        limits.shutdown_timeout = Duration::from_secs(1);
         assert_eq!(
             ShutdownTimeouts::from(&limits).stream_lead,
             Duration::from_millis(500)
