@@ -269,8 +269,8 @@ fn secrets_in_messages_that_stand_for_others_are_counted() {
     );
     let renamings: Vec<_> = report.renamings.keys().collect();
     let expected = [
-        "the secret in body stands for <token-1> since exchange 1; assumed, that of exchange 2 fits \
-         as well",
+        "the secret in body stands for <token-1> since exchange 1; assumed, that of exchange 2 \
+         fits as well",
         "the secret in body stands for <token-2> since exchange 2",
     ];
     assert_eq!(renamings, expected);

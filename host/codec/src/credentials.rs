@@ -230,82 +230,85 @@ mod tests {
         Some(texts.collect())
     }
 
+    /// Credentials, and their accounts.
+    const CASES: &[(&str, &str)] = &[
+        (
+            "AWS4-HMAC-SHA256 Credential=AKIA/2026/eu/s3, Signature=x",
+            "AKIA",
+        ),
+        ("AWS4 Credential=AKIA", "AKIA"),
+        ("AWS AKIA:c2ln/bmF0dXJl=", "AKIA"),
+        (
+            "AWS3-HTTPS AWSAccessKeyId=AKIA,Algorithm=HmacSHA1,Signature=x",
+            "AKIA",
+        ),
+        (
+            "GOOG4-RSA-SHA256 Credential=u@p.example/2026/auto, Signature=x",
+            "u@p.example",
+        ),
+        ("GOOG1 GOOGID:c2ln", "GOOGID"),
+        ("SharedKey store:c2ln", "store"),
+        ("SharedKeyLite store:c2ln", "store"),
+        (
+            "SharedAccessSignature sr=h%2Fq&sig=x&se=1&skn=policy",
+            "h%2Fq policy",
+        ),
+        ("SharedAccessSignature sig=x&sr=h%2Fd", "h%2Fd"),
+        ("Hawk id=\"a b\", ts=\"1\", nonce=\"n\", mac=\"m\"", "a b"),
+        ("MAC id=\"u\", nonce=\"n\", mac=\"m\"", "u"),
+        (
+            "OAuth oauth_token=\"t\", realm=\"r\", oauth_consumer_key=\"c\"",
+            "c t",
+        ),
+        ("OAuth oauth_consumer_key=\"c\",oauth_signature=\"s\"", "c"),
+        (
+            "Signature keyId=\"https://h/a,b#k\",signature=\"s\"",
+            "https://h/a,b#k",
+        ),
+        ("HMAC u:nonce:c2ln", "u"),
+        ("hmac username=\"u\", algorithm=\"hmac-sha256\"", "u"),
+        (
+            "HMAC-SHA256 Credential=u&SignedHeaders=date;host&Signature=x",
+            "u",
+        ),
+        ("acs u:c2ln", "u"),
+        (
+            "ACS3-HMAC-SHA256 Credential=u,SignedHeaders=a;b,Signature=x",
+            "u",
+        ),
+        (
+            "TC3-HMAC-SHA256 Credential=u/2026-01-01/cvm/tc3_request, Signature=x",
+            "u",
+        ),
+        (
+            "SDK-HMAC-SHA256 Access=u, SignedHeaders=host, Signature=x",
+            "u",
+        ),
+        ("bce-auth-v1/u/2026-01-01T00:00:00Z/1800/host/x", "u"),
+        (
+            "EG1-HMAC-SHA256 client_token=c;access_token=a;nonce=n;signature=x",
+            "c a",
+        ),
+        ("vapid t=e30.e30.x, k=u", "u"),
+        ("digest realm=\"r\", USERNAME=u", "u"),
+        (
+            "Digest username=\"d/u, \\\"v\\\"\", realm=\"r\"",
+            "d/u, \\\"v\\\"",
+        ),
+        ("UsernameToken Username=\"u\", PasswordDigest=\"p\"", "u"),
+        (
+            "AWS <authorization-1>:<authorization-2>",
+            "<authorization-1>",
+        ),
+        ("NTLM TlRM", ""),
+        ("Negotiate YII=", ""),
+    ];
+
     #[test]
     fn every_scheme_has_its_account_in_its_place() {
-        for (value, expected) in [
-            (
-                "AWS4-HMAC-SHA256 Credential=AKIA/2026/eu/s3, Signature=x",
-                "AKIA",
-            ),
-            ("AWS4 Credential=AKIA", "AKIA"),
-            ("AWS AKIA:c2ln/bmF0dXJl=", "AKIA"),
-            (
-                "AWS3-HTTPS AWSAccessKeyId=AKIA,Algorithm=HmacSHA1,Signature=x",
-                "AKIA",
-            ),
-            (
-                "GOOG4-RSA-SHA256 Credential=u@p.example/2026/auto, Signature=x",
-                "u@p.example",
-            ),
-            ("GOOG1 GOOGID:c2ln", "GOOGID"),
-            ("SharedKey store:c2ln", "store"),
-            ("SharedKeyLite store:c2ln", "store"),
-            (
-                "SharedAccessSignature sr=h%2Fq&sig=x&se=1&skn=policy",
-                "h%2Fq policy",
-            ),
-            ("SharedAccessSignature sig=x&sr=h%2Fd", "h%2Fd"),
-            ("Hawk id=\"a b\", ts=\"1\", nonce=\"n\", mac=\"m\"", "a b"),
-            ("MAC id=\"u\", nonce=\"n\", mac=\"m\"", "u"),
-            (
-                "OAuth oauth_token=\"t\", realm=\"r\", oauth_consumer_key=\"c\"",
-                "c t",
-            ),
-            ("OAuth oauth_consumer_key=\"c\",oauth_signature=\"s\"", "c"),
-            (
-                "Signature keyId=\"https://h/a,b#k\",signature=\"s\"",
-                "https://h/a,b#k",
-            ),
-            ("HMAC u:nonce:c2ln", "u"),
-            ("hmac username=\"u\", algorithm=\"hmac-sha256\"", "u"),
-            (
-                "HMAC-SHA256 Credential=u&SignedHeaders=date;host&Signature=x",
-                "u",
-            ),
-            ("acs u:c2ln", "u"),
-            (
-                "ACS3-HMAC-SHA256 Credential=u,SignedHeaders=a;b,Signature=x",
-                "u",
-            ),
-            (
-                "TC3-HMAC-SHA256 Credential=u/2026-01-01/cvm/tc3_request, Signature=x",
-                "u",
-            ),
-            (
-                "SDK-HMAC-SHA256 Access=u, SignedHeaders=host, Signature=x",
-                "u",
-            ),
-            ("bce-auth-v1/u/2026-01-01T00:00:00Z/1800/host/x", "u"),
-            (
-                "EG1-HMAC-SHA256 client_token=c;access_token=a;nonce=n;signature=x",
-                "c a",
-            ),
-            ("vapid t=e30.e30.x, k=u", "u"),
-            ("digest realm=\"r\", USERNAME=u", "u"),
-            (
-                "Digest username=\"d/u, \\\"v\\\"\", realm=\"r\"",
-                "d/u, \\\"v\\\"",
-            ),
-            ("UsernameToken Username=\"u\", PasswordDigest=\"p\"", "u"),
-            (
-                "AWS <authorization-1>:<authorization-2>",
-                "<authorization-1>",
-            ),
-            ("NTLM TlRM", ""),
-            ("Negotiate YII=", ""),
-        ] {
+        for (value, expected) in CASES {
             let found = accounts(value).unwrap_or_else(|| panic!("{value}"));
-            assert_eq!(found.join(" "), expected, "{value}");
+            assert_eq!(found.join(" "), *expected, "{value}");
         }
     }
 

@@ -136,8 +136,8 @@ impl Secret {
         self.kind.is_searched_for
     }
 
-    /// It is seen at this time of the registry. True if a request is the first that is recorded with
-    /// it.
+    /// It is seen at this time of the registry. True if a request is the first that is recorded
+    /// with it.
     pub(super) fn see(&self, now: u64, place: SeenIn) -> bool {
         self.last_seen.fetch_max(now, Ordering::Relaxed);
         if !place.is_recording() {

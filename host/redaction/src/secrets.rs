@@ -15,7 +15,7 @@ use crate::secret_bounds::SecretBounds;
 use crate::secret_memory::{SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
-use crate::told_words::{ToldWords, WordReader};
+use crate::told_words::ToldWords;
 use ouli_codec::identity::{FIRST_KEYED, Identity};
 use ouli_codec::minted::MintedValues;
 use ouli_codec::randomness::looks_random;
@@ -42,9 +42,9 @@ pub struct Secrets {
     /// What clients made up. It is no secret, but has an identity too.
     minted: MintedValues,
     /// What the upstream has told.
-    told: ToldWords,
+    pub(super) told: ToldWords,
     /// A request is recorded with a secret that was told where no rule looked.
-    was_told: AtomicBool,
+    pub(super) was_told: AtomicBool,
 }
 
 impl Default for Secrets {
@@ -259,19 +259,6 @@ impl Secrets {
         secret.map_or_else(is_told, |secret| secret.is_minted(is_told))
     }
 
-    /// The upstream tells these next bytes of a body.
-    pub fn tell(&self, reader: &mut WordReader, bytes: &[u8]) {
-        self.told.read(reader, bytes);
-    }
-
-    /// The secret with this digest is sent to the upstream, whose responses may repeat it.
-    pub fn send(&self, digest: u128) {
-        let secret = self.registry.read().with_digest(digest).cloned();
-        if let Some(secret) = secret {
-            secret.send(|| self.told.have(secret.value()));
-        }
-    }
-
     /// The time of the registry. It goes on with each new secret.
     pub fn now(&self) -> u64 {
         self.memory.now()
@@ -313,12 +300,6 @@ impl Secrets {
         if is_sent_first && looks_random(secret.value()) && self.told.have(secret.value()) {
             self.was_told.store(true, Ordering::Release);
         }
-    }
-
-    /// True if a request was recorded, since the last call, with a secret that was told where no
-    /// rule looked: it is in clear in what was recorded before.
-    pub fn take_told(&self) -> bool {
-        self.was_told.swap(false, Ordering::AcqRel)
     }
 
     /// Registers a secret that a rule found. It is searched for elsewhere only if

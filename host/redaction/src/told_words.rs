@@ -1,13 +1,15 @@
 //! The words that responses of the upstream have told in this process.
 //!
-//! A secret that a client can have from one of them was made now, wherever the response had it: in a
-//! text, in a page, under a name that no rule knows, or in a stream that is still open. The words
-//! are kept as a Bloom filter: nothing is read from it, and with each word it takes more secrets for
-//! new ones, which are asked for instead of replayed.
+//! A secret that a client can have from one of them was made now, wherever the response had it: in
+//! a text, in a page, under a name that no rule knows, or in a stream that is still open. The words
+//! are kept as a Bloom filter: nothing is read from it, and with each word it takes more secrets
+//! for new ones, which are asked for instead of replayed.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::secrets::Secrets;
 
 /// The words of one session.
 #[derive(Default)]
@@ -99,6 +101,27 @@ impl ToldWords {
             let index = usize::try_from(place / 64).unwrap_or_default();
             (index, 1 << (place % 64))
         })
+    }
+}
+
+impl Secrets {
+    /// The upstream tells these next bytes of a body.
+    pub fn tell(&self, reader: &mut WordReader, bytes: &[u8]) {
+        self.told.read(reader, bytes);
+    }
+
+    /// The secret with this digest is sent to the upstream, whose responses may repeat it.
+    pub fn send(&self, digest: u128) {
+        let secret = self.registry.read().with_digest(digest).cloned();
+        if let Some(secret) = secret {
+            secret.send(|| self.told.have(secret.value()));
+        }
+    }
+
+    /// True if a request was recorded, since the last call, with a secret that was told where no
+    /// rule looked: it is in clear in what was recorded before.
+    pub fn take_told(&self) -> bool {
+        self.was_told.swap(false, Ordering::AcqRel)
     }
 }
 

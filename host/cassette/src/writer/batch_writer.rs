@@ -2,22 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::appender::Appender;
-use super::check::{LargeBody, WriteCheck};
+use super::check::WriteCheck;
 use super::error::WriteError;
+use super::large_bodies::{put_back, take_large};
 use super::locked_file::LockedFile;
 use super::open_cassette::OpenCassette;
 use super::options::{SyncPolicy, WriterOptions};
 use super::recording_runs::RecordingRuns;
 use super::request::{Ack, OnUnsynced, WriteRequest};
 use super::start_order::{Numbering, RequestStart};
-use crate::format::body_digest;
 use crate::store::{CassetteDir, CassetteError, SessionName};
 use ouli_message::{Content, Exchange};
 
@@ -390,32 +389,5 @@ impl BatchWriter {
             self.unsynced.report(name, unsynced);
             error
         })
-    }
-}
-
-/// Takes the bodies and messages over the limit out of an exchange, and leaves references.
-fn take_large(exchange: &mut Exchange, inline_limit: u64) -> Vec<LargeBody> {
-    let mut large = Vec::new();
-    for body in exchange.contents_mut() {
-        if let Content::Inline(bytes) = body
-            && bytes.len() as u64 > inline_limit
-        {
-            let (digest, size) = (body_digest(bytes), bytes.len() as u64);
-            large.push((digest.clone(), mem::take(bytes)));
-            *body = Content::Stored { digest, size };
-        }
-    }
-    large
-}
-
-/// The opposite.
-fn put_back(exchange: &mut Exchange, large: Vec<LargeBody>) {
-    let large: HashMap<_, _> = large.into_iter().collect();
-    for body in exchange.contents_mut() {
-        if let Content::Stored { digest, .. } = body
-            && let Some(bytes) = large.get(digest)
-        {
-            *body = Content::Inline(bytes.clone());
-        }
     }
 }

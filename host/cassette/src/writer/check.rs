@@ -3,9 +3,9 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
 use thiserror::Error;
 
+use super::large_bodies::LargeBody;
 use ouli_message::Exchange;
 
 /// Checks bytes before they are written to the disk.
@@ -32,9 +32,6 @@ pub struct CheckRejection {
     /// The reason, for people.
     pub reason: String,
 }
-
-/// A body that is stored as a file: its digest and its content.
-pub(super) type LargeBody = (String, Bytes);
 
 /// Checks the text of an exchange and its large bodies.
 pub(super) fn check_all(

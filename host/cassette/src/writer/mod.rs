@@ -7,6 +7,7 @@ mod check;
 mod completion;
 mod error;
 mod handle;
+mod large_bodies;
 mod locked_file;
 mod masking;
 mod open_cassette;

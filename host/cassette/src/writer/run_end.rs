@@ -1,11 +1,14 @@
 //! The end of a run: its cassette is synced, and put into the order in which the requests began.
 
 use super::batch_writer::BatchWriter;
+use super::check::WriteCheck;
 use super::error::WriteError;
+use super::locked_file::open_parent;
 use super::masking;
+use super::open_cassette::OpenCassette;
 use super::sorting;
-use super::start_order::StartOrder;
-use crate::store::{CassetteError, SessionName};
+use super::start_order::{Numbering, StartOrder};
+use crate::store::{CassetteDir, CassetteError, SessionName};
 use ouli_message::error_chain::error_chain;
 
 impl BatchWriter {
@@ -123,5 +126,38 @@ impl BatchWriter {
             Ok(()) => drop(self.unordered.lock().remove(name)),
             Err(error) => sorting::report(name, &error),
         }
+    }
+}
+
+impl OpenCassette {
+    /// Writes the cassette anew in the order in which its requests began.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn sort(&mut self, folder: &CassetteDir) -> Result<(), WriteError> {
+        let failed = CassetteError::io("sort", &self.path);
+        let dir = open_parent(folder, &self.path)?;
+        let sorted = self.appender.sort(&dir, &self.path, folder.max_file_size());
+        if sorted.map_err(failed)? {
+            self.numbering = Numbering::next();
+        }
+        Ok(())
+    }
+
+    /// Masks secrets that were found after they had been written. Returns the number of exchanges
+    /// that still have one.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn mask(
+        &mut self,
+        (folder, name): (&CassetteDir, &SessionName),
+        check: &dyn WriteCheck,
+    ) -> Result<u64, WriteError> {
+        let dir = open_parent(folder, &self.path)?;
+        let masked = self
+            .appender
+            .mask((&dir, &self.path), (folder, name), check);
+        Ok(masked.map_err(CassetteError::io("mask", &self.path))?)
     }
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use ouli_codec::credentials;
 
 /// The value of a header as it is compared. The scheme of credentials is case-insensitive (RFC
-/// 9110, section 11.1). Of those that are computed anew for each request, the scheme and the account
-/// count, and of other signatures the ids of their keys.
+/// 9110, section 11.1). Of those that are computed anew for each request, the scheme and the
+/// account count, and of other signatures the ids of their keys.
 pub(super) fn compared<'a>(header: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
     if SIGNATURES.contains(&header) {
         return Cow::Owned(with_texts(&[], value, &credentials::key_ids(value)));
