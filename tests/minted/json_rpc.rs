@@ -44,7 +44,7 @@ fn post(client: &Client, content_type: &str, body: &str) -> client::Answer {
     let ask = client
         .ask("POST", "/rpc")
         .header("content-type", content_type);
-    ask.body(body.to_owned()).send()
+    ask.body(body).send()
 }
 
 /// The answers of a server with these values in other places than its own ids.
@@ -192,7 +192,10 @@ fn short(call: &Value) -> (&'static str, String) {
 
 #[test]
 fn ids_of_calls_of_any_size_come_back() {
-    let padded = |id: usize, size: usize| json!({"jsonrpc": "2.0", "id": id, "method": "ping", "params": ["x".repeat(size)]});
+    let padded = |id: usize, size: usize| {
+        let text = "x".repeat(size);
+        json!({"jsonrpc": "2.0", "id": id, "method": "ping", "params": [text]})
+    };
     let batch = |first: usize, count: usize| {
         let calls = (first..first + count).map(|id| padded(id, id - first));
         calls.collect::<Value>()
@@ -268,7 +271,7 @@ fn a_word_in_a_header_that_names_a_request_is_no_value_of_the_answer() {
     let order = |client: &Client, key: &str| {
         let ask = client.ask("POST", "/orders").header("idempotency-key", key);
         let ask = ask.header("content-type", JSON);
-        ask.body("{\"order\":\"ord-000123\"}".to_owned()).send()
+        ask.body("{\"order\":\"ord-000123\"}").send()
     };
     let gateway = gateway::record(&origin).start();
     order(&client::http1(&gateway), "ord-000123");

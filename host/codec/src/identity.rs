@@ -32,7 +32,15 @@ pub const FIRST_KEYED: u64 = 10_000_000_000;
 impl Identity {
     /// True for a value that a client made up.
     pub fn is_minted(&self) -> bool {
-        matches!(self, Self::Minted(_) | Self::Placed(..))
+        self.minted_value().is_some()
+    }
+
+    /// The value that a client made up.
+    pub fn minted_value(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Minted(value) | Self::Placed(_, value) => Some(value),
+            Self::Secret(_) | Self::Placeholder(..) => None,
+        }
     }
 
     /// What counts of it.

@@ -8,7 +8,7 @@ use super::digest::{OrderedDigest, Sketch, Tag, leaf};
 use super::holes::{Holes, child};
 use super::name_list::ExcludedNames;
 use super::part::{HEADER_PREFIX, KeyPart};
-use super::path::normalized;
+use super::path::{decoded, normalized};
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::MessageView;
 use ouli_codec::identity::has_hole;
@@ -109,7 +109,7 @@ fn minted_path(path: &str, minted: &[usize], holes: &mut Holes<'_>) -> u128 {
     for (index, segment) in path.split('/').enumerate() {
         let place = child(holes.root(), index as u128);
         list.push(match minted.contains(&index) {
-            true => holes.spot(segment, place),
+            true => holes.spot(&decoded(segment), place),
             false => holes.leaf(Tag::Text, segment.as_bytes(), place),
         });
     }

@@ -1,6 +1,6 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
-mod body_edits;
+pub(crate) mod body_edits;
 mod client_capabilities;
 mod counted_bytes;
 mod decoding_bounds;

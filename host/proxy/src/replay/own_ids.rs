@@ -16,14 +16,18 @@ use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{Entry, Session};
 use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed, is_plain};
 use ouli_codec::randomness::looks_random;
+use ouli_codec::words::spelled_like;
 use ouli_matching::key::{MintedRules, MintedValue};
 use ouli_message::{Content, Fields, Request};
 use ouli_plugin::Plugins;
 use ouli_redaction::{RedactedMessage, is_placeholder};
 
 /// Headers of a response that repeat the id which the client gave its request.
-const REPEATED: [&str; 5] = [
+const REPEATED: [&str; 8] = [
     "request-id",
+    "x-b3-parentspanid",
+    "x-b3-spanid",
+    "x-b3-traceid",
     "x-client-request-id",
     "x-correlation-id",
     "x-ms-client-request-id",
@@ -98,6 +102,26 @@ impl OwnIds {
         };
         let (own, _memory) = context.work_on_body(size, compare).await?;
         Ok(own)
+    }
+
+    /// The same for what is in the heads of two requests.
+    pub(crate) fn of_heads(
+        plugins: &Arc<Plugins>,
+        session: &Arc<Session>,
+        (lookup, entry): (&Lookup, &Entry),
+    ) -> Self {
+        let mut own = Self::of_run(plugins, session);
+        let view = &lookup.request_view;
+        let rules = plugins.minted_rules();
+        if let Some(rules) = rules.filter(|it| it.may_have_values(&**view)) {
+            let heads = [lookup.request(), &*entry.request];
+            let [live, recorded] = heads.map(|it| values(rules, &with_body(it, Content::EMPTY)));
+            own.add(&live, recorded);
+            if rules.has_request_ids() {
+                own.add_left_out(lookup.request(), entry);
+            }
+        }
+        own
     }
 
     /// Keeps the ids in headers of the request that the response had too, but the recording leaves
@@ -186,13 +210,19 @@ impl OwnIds {
     /// The ids of the request in fields that the recording leaves out, once they are renewed.
     pub(crate) fn repeat_fields(&self, fields: &mut HeaderMap) {
         for (name, own) in &self.left_out {
-            if let (Some(field), Ok(own)) = (fields.get_mut(name), own.parse()) {
-                *field = own;
+            if let Ok(own) = own.parse() {
+                fields.insert(name, own);
             }
         }
     }
 
-    /// The head of a response with the values of this client.
+    /// True if a value of the client has another length than the recorded one.
+    pub(crate) fn changes_lengths(&self) -> bool {
+        let mut texts = self.texts.iter();
+        !self.json.is_empty() || texts.any(|(recorded, own)| recorded.len() != own.len())
+    }
+
+    /// The head of a response, or its trailers, with the values of this client.
     pub(crate) fn rename_fields(&self, fields: &mut HeaderMap) {
         if self.is_empty() {
             return;
@@ -243,6 +273,7 @@ impl OwnIds {
                     Some(own) => own.clone(),
                     None => self.session.as_ref()?.own_value(&value)?.to_string(),
                 };
+                let own = spelled_like(&own, &text[range.clone()]);
                 Some(Edit::new(range, own.as_bytes()))
             })
             .collect()

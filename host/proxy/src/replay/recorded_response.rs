@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::client_capabilities::ClientCapabilities;
 use super::own_ids::OwnIds;
@@ -60,7 +60,10 @@ pub(crate) async fn recorded_response(
         }
         None => recorded_body(context, entry, (codings, form), division).await?,
     };
-    let trailers = form.trailers(&recorded.trailers);
+    let mut trailers = form.trailers(&recorded.trailers);
+    trailers
+        .iter_mut()
+        .for_each(|fields| own_ids.rename_fields(fields));
     let recorded_length = recorded.fields.get_str(CONTENT_LENGTH.as_str());
     let (body, length) = match body {
         RecordedBody::Chunks(chunks) => {
@@ -78,16 +81,31 @@ pub(crate) async fn recorded_response(
             (OutgoingBody::full(bytes, trailers, has_length), length)
         }
     };
+    let mut headers = form.headers(recorded, length);
+    if client.head_only && own_ids.changes_lengths() {
+        // The length of the body that a GET would get is not known (RFC 9110, section 9.3.2).
+        headers.remove(CONTENT_LENGTH);
+    }
+    Ok(with_head(body, entry, headers, &own_ids))
+}
+
+/// A response with the recorded head, of which these are the fields.
+fn with_head(
+    body: OutgoingBody,
+    entry: &Entry,
+    mut headers: HeaderMap,
+    own_ids: &OwnIds,
+) -> Response<OutgoingBody> {
+    own_ids.rename_fields(&mut headers);
+    add_renewed_fields(&mut headers, entry);
+    own_ids.repeat_fields(&mut headers);
     let mut response = Response::new(body);
-    *response.status_mut() = recorded.status;
-    *response.headers_mut() = form.headers(recorded, length);
-    own_ids.rename_fields(response.headers_mut());
-    if let Some(reason) = &recorded.reason {
+    *response.status_mut() = entry.response.status;
+    *response.headers_mut() = headers;
+    if let Some(reason) = &entry.response.reason {
         set_reason_phrase(response.extensions_mut(), reason);
     }
-    add_renewed_fields(response.headers_mut(), entry);
-    own_ids.repeat_fields(response.headers_mut());
-    Ok(response)
+    response
 }
 
 /// The pace of streams, and how long a stream that the client ended is kept open.

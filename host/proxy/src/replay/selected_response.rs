@@ -56,7 +56,7 @@ pub(super) async fn selected_response(
     };
     // The length of a body is known once the body is.
     let with_body = client.with_body();
-    let own_ids = OwnIds::of_run(&context.snapshot.plugins, &context.session);
+    let own_ids = OwnIds::of(context, &whole, &entry).await?;
     let response = recorded_response(context, &entry, &with_body, own_ids).await?;
     let response = if must_succeed {
         selected(lookup.request(), response)

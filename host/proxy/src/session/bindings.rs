@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::identity_texts::{kind, quoted, shape_conflict, shown};
 use ouli_codec::identity::Identity;
 use ouli_matching::key::IdentityUse;
 use ouli_matching::miss::IdentityConflict;
@@ -116,6 +117,9 @@ impl Bindings {
                 let reason = format!("it has {}, not {}", shown(own), shown(other));
                 return Err(conflict(reason));
             };
+            if let Some(reason) = shape_conflict(own, other) {
+                return Err(conflict(reason));
+            }
             let bound = self.bound((secret, own), &fit, known);
             match bound {
                 Some(bound) if bound == *other => {
@@ -223,6 +227,13 @@ impl Bindings {
         bound.minted.clone().filter(|value| value != recorded)
     }
 
+    /// The recorded value for which one of this run stands, if it is another one.
+    pub(super) fn recorded_for(&self, own: &Arc<str>) -> Option<Arc<str>> {
+        let recorded = self.by_secret.get(&xxh3_128(own.as_bytes()))?;
+        let recorded = recorded.minted_value()?;
+        (recorded != own).then(|| Arc::clone(recorded))
+    }
+
     /// Where a value began to stand for a recorded one that a client made up.
     pub(super) fn origin_of(&self, recorded: &Arc<str>) -> Option<String> {
         let bound = self
@@ -284,10 +295,7 @@ impl Bindings {
             recorded: recorded.clone(),
             part: Arc::clone(part),
             is_renamed,
-            minted: match own {
-                Identity::Minted(value) | Identity::Placed(_, value) => Some(Arc::clone(value)),
-                Identity::Secret(_) | Identity::Placeholder(..) => None,
-            },
+            minted: own.minted_value().cloned(),
         });
     }
 
@@ -367,25 +375,5 @@ fn digest(own: &Identity, secrets: &Secrets) -> Option<u128> {
         Identity::Minted(value) => Some(xxh3_128(value.as_bytes())),
         Identity::Placed(place, value) => Some(place ^ xxh3_128(value.as_bytes())),
         Identity::Placeholder(..) => None,
-    }
-}
-
-/// An identity without its secret.
-fn shown(identity: &Identity) -> String {
-    match identity {
-        Identity::Secret(_) => "a secret that is recorded in clear".to_owned(),
-        Identity::Placeholder(class, number) => format!("<{class}-{number}>"),
-        Identity::Minted(value) | Identity::Placed(_, value) => quoted(value),
-    }
-}
-
-fn quoted(value: &str) -> String {
-    format!("\"{value}\"")
-}
-
-fn kind(identity: &Identity) -> &'static str {
-    match identity {
-        Identity::Secret(_) | Identity::Placeholder(..) => "secret",
-        Identity::Minted(_) | Identity::Placed(..) => "value",
     }
 }

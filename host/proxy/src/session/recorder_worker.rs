@@ -23,8 +23,8 @@ use super::stale_digests::OriginalBodies;
 use super::test_exchange;
 use super::unwritten_bytes::{AcquiredBytes, UnwrittenBytes};
 use super::{
-    exchange_builder, outcome_log, record_check, stored_bodies, told, truncated_body,
-    truncated_request, websocket_exchange,
+    exchange_builder, outcome_log, record_check, recorded_values, stored_bodies, told,
+    truncated_body, truncated_request, websocket_exchange,
 };
 use ouli_cassette::{Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer};
 use ouli_config::Defect;
@@ -143,6 +143,7 @@ impl<'a> RecorderWorker<'a> {
             session.counters().count_redactions(rule, *times);
         }
         let mut exchange = redacted.exchange;
+        recorded_values::rename(&mut exchange, session);
         websocket_exchange::check_control_frames(&exchange)?;
         original_bodies.remove_stale_digests(&mut exchange);
         form.settle(&mut exchange, check, |exchange, bytes| {

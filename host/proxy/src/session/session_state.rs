@@ -201,6 +201,11 @@ impl Session {
         self.bindings().lock().value_for(recorded)
     }
 
+    /// The recorded value for which one that a client of this run made up stands.
+    pub(super) fn recorded_value(&self, own: &Arc<str>) -> Option<Arc<str>> {
+        self.bindings().lock().recorded_for(own)
+    }
+
     /// The counters of all runs.
     pub fn total_counters(&self) -> &Counters {
         &self.all_runs.total
