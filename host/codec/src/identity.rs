@@ -75,8 +75,6 @@ impl Hash for Identity {
 pub struct Content {
     /// The identity. None if the value is computed anew for each request, as signatures are.
     pub identity: Option<Identity>,
-    /// False for a value that is short or common, as `1` is.
-    pub is_rare: bool,
 }
 
 /// The class of the placeholders that are holes.

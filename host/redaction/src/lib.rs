@@ -26,6 +26,7 @@ mod free_text;
 mod guard;
 mod identities;
 mod json;
+mod made_up_values;
 mod name_matcher;
 mod name_value_pairs;
 mod pass;
@@ -57,6 +58,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod text_hash;
+mod told_words;
 
 pub use conversation_message::ConversationMessage;
 pub use cross_chunk::PartFormat;
@@ -83,3 +85,4 @@ pub use secret_index::{KnownSecrets, SecretsSnapshot};
 pub use secret_memory::SecretMemory;
 pub use secret_searcher::SecretSearcher;
 pub use secrets::Secrets;
+pub use told_words::WordReader;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::build_locks::BuildLocks;
 use crate::common_values::is_searchable;
@@ -15,8 +15,10 @@ use crate::secret_bounds::SecretBounds;
 use crate::secret_memory::{CountedValues, SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
-use ouli_codec::identity::Identity;
-use ouli_codec::minted_values::{MintedValues, Seen};
+use crate::told_words::ToldWords;
+use ouli_codec::identity::{FIRST_KEYED, Identity};
+use ouli_codec::minted_values::MintedValues;
+use ouli_codec::randomness::looks_random;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
 ///
@@ -29,7 +31,7 @@ pub struct Secrets {
     pub(super) registry: SharedRegistry,
     pub(super) building: BuildLocks,
     /// The memory of all sessions.
-    memory: Arc<SecretMemory>,
+    pub(super) memory: Arc<SecretMemory>,
     bounds: SecretBounds,
     /// The keys of the digests of values.
     digest_keys: [RandomState; 2],
@@ -38,7 +40,11 @@ pub struct Secrets {
     /// That of the registry.
     version: Arc<AtomicU64>,
     /// What clients made up. It is no secret, but has an identity too.
-    minted: Arc<CountedValues>,
+    pub(super) minted: Arc<CountedValues>,
+    /// What the upstream has told.
+    pub(super) told: ToldWords,
+    /// A request is recorded with a secret that was told where no rule looked.
+    pub(super) was_told: AtomicBool,
 }
 
 impl Default for Secrets {
@@ -69,38 +75,14 @@ impl Secrets {
             key: None,
             version,
             minted,
+            told: ToldWords::default(),
+            was_told: AtomicBool::new(false),
         }
     }
 
     /// The values that clients of the session made up, at most as many as secrets.
     pub fn minted(&self) -> &MintedValues {
         &self.minted.values
-    }
-
-    /// Clients made up these values, of a recorded request or of a live one. Values of all sessions
-    /// beyond the memory are forgotten, as secrets are.
-    pub fn see_minted<'a>(
-        &self,
-        values: impl IntoIterator<Item = &'a Arc<str>>,
-        is_recorded: bool,
-    ) {
-        let mut values = values.into_iter().peekable();
-        if values.peek().is_none() {
-            return;
-        }
-        let at = self.memory.tick();
-        self.change_minted(|minted| minted.extend(values, Seen { is_recorded, at }));
-        self.memory.make_room();
-    }
-
-    /// Forgets the values that clients made up, but those for which `keep` is true.
-    pub fn retain_minted(&self, mut keep: impl FnMut(&str) -> bool) {
-        self.change_minted(|minted| minted.retain(|value, _| keep(value)));
-    }
-
-    fn change_minted(&self, change: impl FnOnce(&MintedValues)) {
-        change(&self.minted.values);
-        self.memory.count_minted(&self.minted);
     }
 
     /// The same with a key that the numbers of placeholders follow from.
@@ -264,15 +246,18 @@ impl Secrets {
         owner.map_or_else(|| identity.clone(), Identity::Secret)
     }
 
-    /// True if a recorded response revealed the secret with this digest, before any client sent it.
-    /// The server has made it now, so it is no secret of an earlier recording.
+    /// True if a response of the upstream revealed the secret with this digest, before any client
+    /// sent it. The server has made it now, so it is no secret of an earlier recording.
     pub fn is_minted(&self, digest: u128) -> bool {
-        self.registry.read().is_minted(digest)
+        let secret = self.registry.read().with_digest(digest).cloned();
+        secret.is_some_and(|it| it.is_minted(|| self.told.have(it.value())))
     }
 
     /// The same for a value.
     pub fn is_minted_value(&self, value: &[u8]) -> bool {
-        self.is_minted(self.digest(value))
+        let secret = self.registry.read().get(value).cloned();
+        let is_told = || self.told.have(value);
+        secret.map_or_else(is_told, |secret| secret.is_minted(is_told))
     }
 
     /// The time of the registry. It goes on with each new secret.
@@ -280,10 +265,25 @@ impl Secrets {
         self.memory.now()
     }
 
-    /// The placeholder of the secret with this digest.
-    pub fn placeholder_of(&self, digest: u128) -> Option<Identity> {
-        let name = self.registry.read().name(digest);
+    /// The placeholder under which the secret with this digest is recorded. A number that a secret
+    /// got when it was looked up says nothing of a recording, unless it follows from the secret.
+    pub fn recorded_placeholder_of(&self, digest: u128) -> Option<Identity> {
+        let name = self.registry.read().recorded_name(digest);
         name.map(|(class, number)| Identity::Placeholder(class, number))
+    }
+
+    /// True if the number of this placeholder follows from its secret, so that it is known of any
+    /// other secret that it is another one.
+    pub fn tells_apart(&self, recorded: &Identity) -> bool {
+        let is_keyed =
+            matches!(recorded, Identity::Placeholder(_, number) if *number >= FIRST_KEYED);
+        is_keyed && self.key.is_some()
+    }
+
+    /// True if the secret that is recorded with this number is known to be another value.
+    pub fn is_another(&self, value: &[u8], number: u64) -> bool {
+        let key = self.key.as_ref().filter(|_| number >= FIRST_KEYED);
+        key.is_some_and(|key| key.number(value) != number)
     }
 
     fn digest(&self, value: &[u8]) -> u128 {
@@ -293,7 +293,14 @@ impl Secrets {
 
     /// A known secret is seen again.
     pub(super) fn see(&self, secret: &Secret, place: SeenIn) {
-        secret.see(self.memory.now(), place);
+        self.see_at(self.memory.now(), secret, place);
+    }
+
+    fn see_at(&self, now: u64, secret: &Secret, place: SeenIn) {
+        let is_sent_first = secret.see(now, place);
+        if is_sent_first && looks_random(secret.value()) && self.told.have(secret.value()) {
+            self.was_told.store(true, Ordering::Release);
+        }
     }
 
     /// Registers a secret that a rule found. It is searched for elsewhere only if
@@ -337,7 +344,7 @@ impl Secrets {
             let names = registry.name_for(class, digest, number);
             let secret = Secret::new(Arc::clone(rule), names, (value, digest), (kind, now));
             let secret = Arc::new(secret);
-            secret.see(now, place);
+            self.see_at(now, &secret, place);
             if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
                 registry.forgotten_until = registry.forgotten_until.max(now);
                 registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);

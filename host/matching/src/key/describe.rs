@@ -64,12 +64,7 @@ pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPa
         name: part.name(),
         value: describe_part(part, message, &minted),
     };
-    let is_chosen_by = |part: &&KeyPart| {
-        matches!(
-            part,
-            KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_)
-        )
-    };
+    let is_chosen_by = |part: &&KeyPart| matches!(part, KeyPart::Vary { .. } | KeyPart::Minted(_));
     let described = parts.iter().filter(|part| !is_chosen_by(part));
     described.map(describe).collect()
 }
@@ -92,7 +87,12 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView, minted: &Minted<'_>)
             let values = values.iter().map(|value| (name.as_str(), &**value));
             fields(values, minted)
         }
-        KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => Value::Empty,
+        KeyPart::Cookies => {
+            let sent = message.fields().get_all("cookie").next();
+            let sent = sent.map(|_| ("cookie", value::COOKIES));
+            fields(sent.into_iter(), &Minted::default())
+        }
+        KeyPart::Vary { .. } | KeyPart::Minted(_) => Value::Empty,
         KeyPart::HiddenHeaders { except } => {
             fields(value::hidden_headers(message, except).into_iter(), minted)
         }

@@ -146,16 +146,6 @@ impl<'a> Holes<'a> {
         }
     }
 
-    /// The same without values that are short or common.
-    pub(super) fn collect_rare(&mut self, text: &[u8], place: u128) {
-        for (ordinal, (_, index)) in holes(text).enumerate() {
-            let content = self.message.hole(index).filter(|content| content.is_rare);
-            if let Some(identity) = content.and_then(|content| content.identity) {
-                self.add(child(place, ordinal as u128), identity);
-            }
-        }
-    }
-
     fn add(&mut self, place: u128, identity: Identity) {
         self.found.push(IdentityUse {
             place,

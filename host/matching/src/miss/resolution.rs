@@ -73,6 +73,7 @@ fn resolution(
             Some(header) => Resolution::Setting(Change::RemoveHeader(header.to_owned())),
             None if part == "query" && is_minted => mint(format!("query.{name}")),
             None if part == "query" => ignore(IgnoreList::Query, name.clone()),
+            None if part == "cookies" => Resolution::Setting(Change::IgnoreHeader(name.clone())),
             None => ignore(IgnoreList::Headers, name.clone()),
         },
         Location::PathForm(form) => Resolution::PathForm(form),

@@ -17,6 +17,7 @@ use ouli_config::{Config, OnRecorderFull};
 use ouli_message::failure::FailureCause;
 use ouli_message::stream::{Ending, Side};
 use ouli_net::upstream;
+use ouli_redaction::{Secrets, WordReader};
 
 /// The limits of a capture, and the policy for a full recorder.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +100,8 @@ pub(crate) struct BodyCapture {
     arrival_log: Option<(Side, SharedArrivalLog)>,
     /// The cause of an abort, if failures are recorded.
     failure_cause: Option<FailureCause>,
+    /// Learns what the upstream tells.
+    told: Option<(Arc<Secrets>, WordReader)>,
 }
 
 /// A captured body.
@@ -149,6 +152,7 @@ impl BodyCapture {
             content_length: None,
             arrival_log: None,
             failure_cause: None,
+            told: None,
         }
     }
 
@@ -169,6 +173,12 @@ impl BodyCapture {
     /// The same capture with an arrival log.
     pub(crate) fn with_arrival_log(mut self, side: Side, log: SharedArrivalLog) -> Self {
         self.arrival_log = Some((side, log));
+        self
+    }
+
+    /// The same capture of what the upstream tells the clients of a session with these secrets.
+    pub(crate) fn told_to(mut self, secrets: Option<&Arc<Secrets>>) -> Self {
+        self.told = secrets.map(|secrets| (Arc::clone(secrets), WordReader::default()));
         self
     }
 
@@ -230,6 +240,10 @@ impl BodyCapture {
 
     /// Captures bytes. Pending while they wait for memory: the caller offers them again.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<()> {
+        // The client has them before the exchange is complete.
+        if let (Some((secrets, reader)), None) = (&mut self.told, &self.memory_wait) {
+            secrets.tell(reader, data);
+        }
         if !matches!(self.state, State::Open) {
             return Poll::Ready(());
         }

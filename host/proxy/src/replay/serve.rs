@@ -47,7 +47,7 @@ pub(crate) async fn replay(
         LookupResult::NotFound | LookupResult::OtherIdentity(_) => {
             match refused.and_then(|refused| refused.repeat(context)) {
                 Some(claimed) => serve_hit(context, claimed, &client, None).await,
-                None => match selected_response(context, &lookup, &client).await? {
+                None => match selected_response(context, &mut lookup, &client).await? {
                     Some(response) => Ok(response),
                     None => Err(miss_error(context, lookup, None).await),
                 },

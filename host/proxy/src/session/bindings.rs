@@ -87,7 +87,7 @@ impl KnownIdentities<'_> {
         if (self.is_recorded)(&own) {
             return Some(own);
         }
-        let placeholder = self.secrets.placeholder_of(secret)?;
+        let placeholder = self.secrets.recorded_placeholder_of(secret)?;
         (self.is_recorded)(&placeholder).then_some(placeholder)
     }
 }
@@ -131,6 +131,10 @@ impl Bindings {
                 }
                 None if known.secrets.is_minted(secret) => {
                     return Err(conflict(MINTED.to_owned()));
+                }
+                None if known.secrets.tells_apart(other) => {
+                    let recorded = shown(other);
+                    return Err(conflict(format!("its secret is not {recorded}, {BY_KEY}")));
                 }
                 None => {
                     self.extend(&mut fit, (secret, own, other, part), known);
@@ -332,19 +336,22 @@ impl Fit {
     }
 
     /// What the secrets that begin to stand for others are in, and what they stand for.
-    pub(super) fn description(&self) -> String {
-        let renamed = self.new.iter().filter(|new| new.is_renamed);
-        let texts = renamed.map(|new| {
+    pub(super) fn descriptions(&self) -> impl Iterator<Item = String> {
+        let is_secret = |new: &&NewBinding| new.is_renamed && new.minted.is_none();
+        self.new.iter().filter(is_secret).map(|new| {
             let recorded = shown(&new.recorded);
             format!("the secret in {} stands for {recorded}", new.part)
-        });
-        texts.collect::<Vec<_>>().join(", ")
+        })
     }
 }
 
 /// Why a secret stands for no recorded one.
 const MINTED: &str =
     "the server made its secret in this run, so it is none that was recorded before";
+
+/// How it is known that a secret is another one.
+const BY_KEY: &str = "as the key in `OULI_REDACTION_KEY` tells; send the recorded one, or replay \
+                      without the key if another one may stand for it";
 
 /// The identities in the same places. Both are sorted by place.
 fn pairs<'a>(

@@ -72,6 +72,7 @@ mod session_state;
 mod shadow_comparison;
 mod stale_digests;
 mod stored_bodies;
+mod told;
 mod truncated_body;
 mod truncated_early;
 mod truncated_index;
