@@ -31,7 +31,7 @@ pub struct Secrets {
     pub(super) registry: SharedRegistry,
     pub(super) building: BuildLocks,
     /// The memory of all sessions.
-    memory: Arc<SecretMemory>,
+    pub(super) memory: Arc<SecretMemory>,
     bounds: SecretBounds,
     /// The keys of the digests of values.
     digest_keys: [RandomState; 2],
@@ -368,6 +368,7 @@ impl Drop for Secrets {
         let mut registry = self.registry.write();
         registry.clear();
         self.memory.count(&mut registry);
+        self.memory.remove(self.told.counted());
     }
 }
 
