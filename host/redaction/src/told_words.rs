@@ -11,8 +11,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::secrets::Secrets;
-
 /// The words of one session, in filters of growing sizes: most sessions are told little.
 pub(super) struct ToldWords {
     seed: u64,
@@ -134,7 +132,7 @@ impl ToldWords {
     }
 
     /// The bytes that are new since the last call.
-    fn take_uncounted(&self) -> usize {
+    pub(super) fn take_uncounted(&self) -> usize {
         let bytes = self.bytes();
         bytes.saturating_sub(self.counted.fetch_max(bytes, Ordering::Relaxed))
     }
@@ -183,28 +181,6 @@ impl ToldWords {
                 return filter.add(hash);
             }
         }
-    }
-}
-
-impl Secrets {
-    /// The upstream tells these next bytes of a body.
-    pub fn tell(&self, reader: &mut WordReader, bytes: &[u8]) {
-        self.told.read(reader, bytes);
-        self.memory.add(self.told.take_uncounted());
-    }
-
-    /// The secret with this digest is sent to the upstream, whose responses may repeat it.
-    pub fn send(&self, digest: u128) {
-        let secret = self.registry.read().with_digest(digest).cloned();
-        if let Some(secret) = secret {
-            secret.send(|| self.told.have(secret.value()));
-        }
-    }
-
-    /// True if a request was recorded, since the last call, with a secret that was told where no
-    /// rule looked: it is in clear in what was recorded before.
-    pub fn take_told(&self) -> bool {
-        self.was_told.swap(false, Ordering::AcqRel)
     }
 }
 
