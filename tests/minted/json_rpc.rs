@@ -121,13 +121,23 @@ fn an_id_comes_back_in_its_place_alone() {
         ]),
         calls([(json!("a/1"), json!(1)), (json!("é \"2"), json!(2))]),
     ] {
-        for (name, answer) in ANSWERS {
-            let origin = server(answer);
-            let gateway = gateway::record(&origin).start();
-            post(&client::http1(&gateway), JSON, &recorded);
-            let folder = gateway.into_folder();
-            let replay = gateway::replay(&folder).start();
-            let answered = post(&client::http1(&replay), JSON, &own);
+        let route = |seen: &Seen| {
+            let at: usize = seen.target[1..].parse().unwrap();
+            reply(ANSWERS[at].1, seen)
+        };
+        let origin = origin::new().route("/*", route).start();
+        let send =
+            |client: &Client, at: usize, body: &str| client.post(&format!("/{at}"), JSON, body);
+        let gateway = gateway::record(&origin).start();
+        let client = client::http1(&gateway);
+        for at in 0..ANSWERS.len() {
+            send(&client, at, &recorded);
+        }
+        let folder = gateway.into_folder();
+        let replay = gateway::replay(&folder).start();
+        let client = client::http1(&replay);
+        for (at, (name, answer)) in ANSWERS.into_iter().enumerate() {
+            let answered = send(&client, at, &own);
             let (_, expected) = answer(&serde_json::from_str(&own).unwrap());
             assert_eq!(answered.text(), expected, "{name}: {own} for {recorded}");
         }

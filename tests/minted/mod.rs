@@ -3,6 +3,7 @@
 mod declared;
 mod defaults;
 mod echoes;
+mod event_answers;
 mod generated;
 mod grpc;
 mod json_rpc;

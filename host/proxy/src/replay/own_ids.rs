@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use memchr::memmem;
 
 use super::body_edits::{BodyEdits, Edit};
@@ -17,7 +17,7 @@ use crate::session::{Entry, Session};
 use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed, is_plain};
 use ouli_codec::randomness::looks_random;
 use ouli_codec::words::spelled_like;
-use ouli_matching::key::{MintedRules, MintedValue};
+use ouli_matching::key::{JsonValue, MintedRules, MintedValue, Role};
 use ouli_message::{Content, Fields, Request};
 use ouli_plugin::Plugins;
 use ouli_redaction::{RedactedMessage, is_placeholder};
@@ -51,6 +51,9 @@ pub(crate) struct OwnIds {
     /// Values that are found anywhere.
     texts: HashMap<Arc<str>, String>,
     set: ValueSet,
+    /// The calls of the request that its own response does not answer: the recorded id, and that
+    /// of the client.
+    unanswered: Vec<(Vec<u8>, String)>,
 }
 
 impl OwnIds {
@@ -91,11 +94,17 @@ impl OwnIds {
             false => 0,
         };
         let plugins = Arc::clone(plugins);
+        let response = &entry.response;
+        let has_answer = response.status != StatusCode::ACCEPTED && response.body.size() > 0;
         let compare = move || {
             if let Some(rules) = plugins.minted_rules() {
                 let recorded = values(rules, &recorded);
                 if !recorded.is_empty() {
-                    own.add(&values(rules, &live), recorded);
+                    let live = values(rules, &live);
+                    if !has_answer {
+                        own.unanswered = calls(&live, &recorded);
+                    }
+                    own.add(&live, recorded);
                 }
             }
             own
@@ -174,6 +183,15 @@ impl OwnIds {
     pub(crate) fn is_empty(&self) -> bool {
         let has_texts = !(self.headers.is_empty() && self.texts.is_empty());
         self.session.is_none() && self.json.is_empty() && !has_texts
+    }
+
+    /// The client gets the answers to its calls in a stream of another request.
+    pub(crate) fn announce_calls(&mut self, session: &Session, entry: &Entry) {
+        for (recorded, own) in self.unanswered.drain(..) {
+            session
+                .answered_calls()
+                .add(&entry.request.target, recorded, own);
+        }
     }
 
     /// True if a value of this exchange alone is called otherwise, which counts as renamed. Ids of
@@ -292,6 +310,20 @@ fn is_distinct(recorded: &MintedValue) -> bool {
 fn values(rules: &MintedRules, request: &Arc<Request>) -> Vec<MintedValue> {
     let view = RedactedMessage::request("".into(), "".into(), Arc::clone(request));
     rules.values(&view)
+}
+
+/// The calls in a request: the recorded id, and that of the client.
+fn calls(live: &[MintedValue], recorded: &[MintedValue]) -> Vec<(Vec<u8>, String)> {
+    let of_calls = |values: &[MintedValue]| {
+        let values = values.iter().filter_map(|it| it.json.clone());
+        values
+            .filter(|it| it.role == Role::Call)
+            .collect::<Vec<JsonValue>>()
+    };
+    let pairs = of_calls(recorded).into_iter().zip(of_calls(live));
+    pairs
+        .map(|(recorded, live)| (recorded.compared, live.text))
+        .collect()
 }
 
 /// A recorded request with its body in memory.

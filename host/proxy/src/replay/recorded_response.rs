@@ -8,12 +8,14 @@ use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Response, StatusCode};
 
+use super::awaited_events::awaited_events;
+use super::body_end::BodyEnd;
 use super::client_capabilities::ClientCapabilities;
 use super::own_ids::OwnIds;
 use super::recorded_body::{Division, RecordedBody, edited_body, recorded_body, renamed_body};
 use super::renewed_fields::add_renewed_fields;
 use super::representation::Representation;
-use super::timed_body::{BodyEnd, TimedBody};
+use super::timed_body::TimedBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
 use crate::session::Entry;
 use ouli_codec::content_coding;
@@ -72,8 +74,9 @@ pub(crate) async fn recorded_response(
                 BodyEnd::Complete => sent,
                 _ => truncated_content_length(recorded_length, sent),
             });
+            let awaited = awaited_events(context, entry, &chunks);
             let timed = TimedBody::new(chunks, trailers, end, replay_timing(context));
-            (OutgoingBody::timed(timed), length)
+            (OutgoingBody::timed(timed.awaiting(awaited)), length)
         }
         RecordedBody::Whole(bytes) => {
             let has_length = recorded_length.is_some() && !without_body;

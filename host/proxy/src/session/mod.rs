@@ -3,6 +3,7 @@
 //! Connects the cassette and the plugins. The request handler decides how a request is answered.
 
 mod all_runs;
+mod answered_calls;
 mod bindings;
 mod candidates;
 mod captured_exchange;

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 use super::all_runs::AllRuns;
+use super::answered_calls::AnsweredCalls;
 use super::bindings::Bindings;
 use super::cassette_state::{CassetteState, LoadReport};
 use super::closed_exchanges::ClosedExchanges;
@@ -50,6 +51,8 @@ pub(super) struct Run {
     unwritten: Arc<UnwrittenCount>,
     /// Which secrets stand for which recorded ones.
     bindings: Arc<Mutex<Bindings>>,
+    /// The calls that a stream answers.
+    answered_calls: Arc<AnsweredCalls>,
     start_order: Arc<StartOrder>,
 }
 
@@ -60,6 +63,7 @@ impl Run {
             counters: Arc::new(Counters::of_run(&all_runs.total)),
             unwritten: Arc::default(),
             bindings: Arc::default(),
+            answered_calls: Arc::default(),
             start_order: Arc::default(),
         }
     }
@@ -176,6 +180,11 @@ impl Session {
     /// Which secrets of this run stand for which recorded ones.
     pub(super) fn bindings(&self) -> &Mutex<Bindings> {
         &self.run.bindings
+    }
+
+    /// The calls of this run that a stream answers.
+    pub(crate) fn answered_calls(&self) -> &Arc<AnsweredCalls> {
+        &self.run.answered_calls
     }
 
     /// True if a value that a client made up stands for a recorded one.
