@@ -146,6 +146,19 @@ impl SecretMemory {
             .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
 
+    /// Counts bytes of what is kept beside the secrets of a session, until it ends.
+    pub(super) fn add(&self, bytes: usize) {
+        if bytes > 0 {
+            self.used.fetch_add(bytes, Ordering::Relaxed);
+            self.make_room();
+        }
+    }
+
+    /// They are free.
+    pub(super) fn remove(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Forgets secrets if they take more than the limit: those that were never recorded first, and
     /// the least recently seen first. The caller holds no registry.
     pub(super) fn make_room(&self) {

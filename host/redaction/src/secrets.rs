@@ -371,6 +371,7 @@ impl Drop for Secrets {
         self.memory.count(&mut registry);
         drop(registry);
         self.memory.forget_session(&self.minted);
+        self.memory.remove(self.told.counted());
     }
 }
 
