@@ -1,5 +1,5 @@
-//! The memory of the secrets of all sessions, within a limit: beyond it those are forgotten that
-//! were seen least recently in any session.
+//! The memory of the secrets of all sessions and of the values that their clients made up, within a
+//! limit: beyond it those are forgotten that were seen least recently in any session.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::secret::Secret;
 use crate::secret_bounds::SecretBounds;
 use crate::secret_registry::Registry;
+use ouli_codec::minted_values::{MintedValues, Seen};
 
 /// The registry of one session.
 pub(super) type SharedRegistry = Arc<RwLock<Registry>>;
@@ -28,6 +29,32 @@ pub struct SecretMemory {
 #[derive(Debug)]
 struct Member {
     registry: Weak<RwLock<Registry>>,
+    minted: Weak<CountedValues>,
+    bounds: SecretBounds,
+}
+
+/// The values that the clients of one session made up.
+#[derive(Debug)]
+pub(super) struct CountedValues {
+    pub(super) values: MintedValues,
+    /// Bytes that are counted in the memory of all sessions.
+    counted_bytes: AtomicUsize,
+}
+
+impl CountedValues {
+    /// No values; there may be so many.
+    pub(super) fn with_limit(limit: usize) -> Self {
+        Self {
+            values: MintedValues::with_limit(limit),
+            counted_bytes: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// One session.
+struct Session {
+    registry: SharedRegistry,
+    minted: Arc<CountedValues>,
     bounds: SecretBounds,
 }
 
@@ -66,7 +93,11 @@ impl SecretMemory {
     }
 
     /// The registry of a new session.
-    pub(super) fn new_registry(&self, bounds: SecretBounds) -> SharedRegistry {
+    pub(super) fn new_registry(
+        &self,
+        bounds: SecretBounds,
+        minted: &Arc<CountedValues>,
+    ) -> SharedRegistry {
         let registry = SharedRegistry::default();
         let mut registries = self.registries.lock();
         if registries.len() == registries.capacity() {
@@ -74,6 +105,7 @@ impl SecretMemory {
         }
         registries.push(Member {
             registry: Arc::downgrade(&registry),
+            minted: Arc::downgrade(minted),
             bounds,
         });
         registry
@@ -93,9 +125,25 @@ impl SecretMemory {
     pub(super) fn count(&self, registry: &mut Registry) {
         let bytes = registry.memory();
         let before = std::mem::replace(&mut registry.counted_bytes, bytes);
+        self.count_difference(before, bytes);
+    }
+
+    /// Counts what the values of a session take now.
+    pub(super) fn count_minted(&self, minted: &CountedValues) {
+        let bytes = minted.values.bytes();
+        let before = minted.counted_bytes.swap(bytes, Ordering::Relaxed);
+        self.count_difference(before, bytes);
+    }
+
+    /// The session of these values has ended.
+    pub(super) fn forget_session(&self, minted: &CountedValues) {
+        self.count_difference(minted.counted_bytes.swap(0, Ordering::Relaxed), 0);
+    }
+
+    fn count_difference(&self, before: usize, after: usize) {
         // A difference below zero wraps.
         self.used
-            .fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+            .fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Counts bytes of what is kept beside the secrets of a session, until it ends.
@@ -127,41 +175,62 @@ impl SecretMemory {
         self.drop_fingerprints(&members, limit / FINGERPRINT_SHARE);
     }
 
-    fn members(&self) -> Vec<(SharedRegistry, SecretBounds)> {
+    fn members(&self) -> Vec<Session> {
         let registries = self.registries.lock();
-        let alive = registries.iter();
-        alive
-            .filter_map(|member| Some((member.registry.upgrade()?, member.bounds)))
-            .collect()
+        let alive = registries.iter().filter_map(|member| {
+            Some(Session {
+                registry: member.registry.upgrade()?,
+                minted: member.minted.upgrade()?,
+                bounds: member.bounds,
+            })
+        });
+        alive.collect()
     }
 
-    fn forget_oldest(&self, members: &[(SharedRegistry, SecretBounds)], mut bytes: usize) {
+    fn forget_oldest(&self, members: &[Session], mut bytes: usize) {
         let mut oldest_first = Vec::new();
-        for (place, (registry, _)) in members.iter().enumerate() {
-            let registry = registry.read();
+        for (place, session) in members.iter().enumerate() {
+            let minted = session.minted.values.uses().into_iter();
+            oldest_first.extend(minted.map(|(seen, bytes)| Candidate {
+                seen,
+                place,
+                bytes,
+                secret: None,
+            }));
+            let registry = session.registry.read();
             oldest_first.extend(registry.may_go().map(|secret| Candidate {
-                is_recorded: secret.is_recorded(),
-                last_seen: secret.last_seen(),
+                seen: Seen {
+                    is_recorded: secret.is_recorded(),
+                    at: secret.last_seen(),
+                },
                 place,
                 bytes: registry.freed_by(secret),
-                secret: Arc::clone(secret),
+                secret: Some(Arc::clone(secret)),
             }));
         }
-        oldest_first.sort_unstable_by_key(|it| (it.is_recorded, it.last_seen));
-        let mut forgotten: Vec<Vec<Arc<Secret>>> = members.iter().map(|_| Vec::new()).collect();
+        oldest_first.sort_unstable_by_key(|it| it.seen);
+        let mut forgotten: Vec<Forgotten> = members.iter().map(|_| Forgotten::default()).collect();
         for candidate in oldest_first {
             if bytes == 0 {
                 break;
             }
             bytes = bytes.saturating_sub(candidate.bytes);
-            forgotten[candidate.place].push(candidate.secret);
+            let forgotten = &mut forgotten[candidate.place];
+            match candidate.secret {
+                Some(secret) => forgotten.secrets.push(secret),
+                None => forgotten.minted_until = Some(candidate.seen),
+            }
         }
-        for ((registry, bounds), mut forgotten) in members.iter().zip(forgotten) {
-            if !forgotten.is_empty() {
-                let mut registry = registry.write();
+        for (session, mut forgotten) in members.iter().zip(forgotten) {
+            if let Some(last) = forgotten.minted_until {
+                session.minted.values.forget_until(last);
+                self.count_minted(&session.minted);
+            }
+            if !forgotten.secrets.is_empty() {
+                let mut registry = session.registry.write();
                 // One may have been forgotten in between.
-                forgotten.retain(|secret| registry.holds(secret));
-                registry.forget(&forgotten, *bounds);
+                forgotten.secrets.retain(|secret| registry.holds(secret));
+                registry.forget(&forgotten.secrets, session.bounds);
                 self.count(&mut registry);
             }
         }
@@ -169,10 +238,10 @@ impl SecretMemory {
 
     /// Drops fingerprints until the others take at most half of so many bytes, if they take more:
     /// first those of the sessions whose last secret was seen least recently.
-    fn drop_fingerprints(&self, members: &[(SharedRegistry, SecretBounds)], max_bytes: usize) {
+    fn drop_fingerprints(&self, members: &[Session], max_bytes: usize) {
         let mut taken: Vec<_> = members
             .iter()
-            .map(|(registry, _)| {
+            .map(|Session { registry, .. }| {
                 let read = registry.read();
                 (read.last_seen(), read.fingerprint_bytes(), registry)
             })
@@ -194,13 +263,21 @@ impl SecretMemory {
     }
 }
 
-/// A secret that may be forgotten.
+/// A secret, or a value that a client made up, that may be forgotten.
 struct Candidate {
-    is_recorded: bool,
-    last_seen: u64,
+    seen: Seen,
     /// The place of its session.
     place: usize,
     /// An estimate of the memory that is free without it.
     bytes: usize,
-    secret: Arc<Secret>,
+    /// None for a value.
+    secret: Option<Arc<Secret>>,
+}
+
+/// What a session forgets.
+#[derive(Default)]
+struct Forgotten {
+    secrets: Vec<Arc<Secret>>,
+    /// The last use of its values that are forgotten.
+    minted_until: Option<Seen>,
 }
