@@ -1,12 +1,13 @@
 //! The memory of the secrets of all sessions, within a limit: beyond it those are forgotten that
 //! were seen least recently in any session.
 
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::secret::Secret;
 use crate::secret_bounds::SecretBounds;
 use crate::secret_registry::Registry;
 
@@ -18,11 +19,15 @@ pub(super) type SharedRegistry = Arc<RwLock<Registry>>;
 pub struct SecretMemory {
     limit: AtomicUsize,
     used: AtomicUsize,
+    /// The part of them that is held for forgotten secrets.
+    forgotten: AtomicUsize,
     /// Increases with each secret that is new, and with each exchange to be recorded.
     clock: AtomicU64,
     registries: Mutex<Vec<Member>>,
     /// Held by the thread that makes room.
     making_room: Mutex<()>,
+    /// Held by the thread that frees what is held for forgotten secrets.
+    dropping: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -31,8 +36,15 @@ struct Member {
     bounds: SecretBounds,
 }
 
-/// The share of the limit that is freed at once, so that forgetting costs little per secret.
-const FREED_SHARE: usize = 8;
+/// The share of the limit that is left for what is held for forgotten secrets. It is freed once it
+/// takes more.
+const FORGOTTEN_SHARE: usize = 16;
+
+/// The share of the limit that is freed beyond the need, so that forgetting costs little per secret.
+const FREED_SHARE: usize = 64;
+
+/// At most so many bytes are freed beyond the need: no secret waits long for its room.
+const MAX_FREED: usize = 256 << 10;
 
 /// The share of the limit that fingerprints of forgotten secrets take at most.
 const FINGERPRINT_SHARE: usize = 2;
@@ -49,9 +61,11 @@ impl SecretMemory {
         Self {
             limit: AtomicUsize::new(limit),
             used: AtomicUsize::new(0),
+            forgotten: AtomicUsize::new(0),
             clock: AtomicU64::new(1),
             registries: Mutex::default(),
             making_room: Mutex::default(),
+            dropping: Mutex::default(),
         }
     }
 
@@ -94,23 +108,45 @@ impl SecretMemory {
         let bytes = registry.memory();
         let before = std::mem::replace(&mut registry.counted_bytes, bytes);
         // A difference below zero wraps.
+        let forgotten = registry.index.forgotten_bytes();
+        let forgotten_before = std::mem::replace(&mut registry.counted_forgotten, forgotten);
         self.used
             .fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        self.forgotten
+            .fetch_add(forgotten.wrapping_sub(forgotten_before), Ordering::Relaxed);
     }
 
     /// Forgets secrets if they take more than the limit: those that were never recorded first, and
     /// the least recently seen first. The caller holds no registry.
     pub(super) fn make_room(&self) {
         let limit = self.limit.load(Ordering::Relaxed);
-        if self.used() <= limit {
-            return;
+        let max_known = limit - limit / FORGOTTEN_SHARE;
+        if self.known() > max_known {
+            self.forget_beyond(limit, max_known);
         }
-        let _making_room = self.making_room.lock();
-        let Some(excess) = self.used().checked_sub(limit).filter(|it| *it > 0) else {
+        if self.used() > limit {
+            self.drop_forgotten(limit / FORGOTTEN_SHARE / 2);
+        }
+    }
+
+    /// The bytes that the secrets take, without what is held for forgotten ones.
+    fn known(&self) -> usize {
+        let forgotten = self.forgotten.load(Ordering::Relaxed);
+        self.used().saturating_sub(forgotten)
+    }
+
+    fn forget_beyond(&self, limit: usize, max_known: usize) {
+        let making_room = self.making_room.lock();
+        let Some(excess) = self.known().checked_sub(max_known).filter(|it| *it > 0) else {
             return;
         };
         let members = self.members();
-        self.forget_oldest(&members, excess + limit / FREED_SHARE);
+        let changed = self.forget_oldest(&members, excess + MAX_FREED.min(limit / FREED_SHARE));
+        drop(making_room);
+        for at in changed {
+            let (registry, bounds) = &members[at];
+            let _ = self.make_fingerprints(registry, *bounds, None);
+        }
         self.drop_fingerprints(&members, limit / FINGERPRINT_SHARE);
     }
 
@@ -122,72 +158,77 @@ impl SecretMemory {
             .collect()
     }
 
-    fn forget_oldest(&self, members: &[(SharedRegistry, SecretBounds)], mut bytes: usize) {
-        let mut oldest_first = Vec::new();
-        for (place, (registry, _)) in members.iter().enumerate() {
-            let registry = registry.read();
-            oldest_first.extend(registry.may_go().map(|secret| Candidate {
-                is_recorded: secret.is_recorded(),
-                last_seen: secret.last_seen(),
-                place,
-                bytes: registry.freed_by(secret),
-                secret: Arc::clone(secret),
-            }));
+    /// Forgets secrets until so many bytes are free. Returns the places of their sessions. No
+    /// session is locked for long.
+    fn forget_oldest(
+        &self,
+        members: &[(SharedRegistry, SecretBounds)],
+        mut bytes: usize,
+    ) -> HashSet<usize> {
+        let mut changed = HashSet::new();
+        let earliest = |at: usize| Some(Reverse((members[at].0.read().order.earliest()?, at)));
+        let mut sessions: BinaryHeap<_> = (0..members.len()).filter_map(earliest).collect();
+        while bytes > 0
+            && let Some(Reverse((_, at))) = sessions.pop()
+        {
+            let next = sessions.peek().map(|Reverse((order, _))| *order);
+            let mut registry = members[at].0.write();
+            let freed = registry.forget_until(next, bytes);
+            self.count(&mut registry);
+            drop(registry);
+            bytes = bytes.saturating_sub(freed);
+            if freed > 0 {
+                changed.insert(at);
+            }
+            sessions.extend(earliest(at));
         }
-        oldest_first.sort_unstable_by_key(|it| (it.is_recorded, it.last_seen));
-        let mut forgotten: Vec<Vec<Arc<Secret>>> = members.iter().map(|_| Vec::new()).collect();
-        for candidate in oldest_first {
-            if bytes == 0 {
+        changed
+    }
+
+    /// Frees what is held for forgotten secrets, first where it is most, until it takes at most so
+    /// many bytes.
+    fn drop_forgotten(&self, max_bytes: usize) {
+        let is_enough = || self.forgotten.load(Ordering::Relaxed) <= max_bytes;
+        let Some(_dropping) = self.dropping.try_lock().filter(|_| !is_enough()) else {
+            return;
+        };
+        let members = self.members();
+        let forgotten = members.iter().map(|(registry, _)| {
+            let bytes = registry.read().index.forgotten_bytes();
+            (bytes, registry)
+        });
+        let mut most_first: Vec<_> = forgotten.filter(|(bytes, _)| *bytes > 0).collect();
+        most_first.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
+        for (_, registry) in most_first {
+            if is_enough() {
                 break;
             }
-            bytes = bytes.saturating_sub(candidate.bytes);
-            forgotten[candidate.place].push(candidate.secret);
-        }
-        for ((registry, bounds), mut forgotten) in members.iter().zip(forgotten) {
-            if !forgotten.is_empty() {
-                let mut registry = registry.write();
-                // One may have been forgotten in between.
-                forgotten.retain(|secret| registry.holds(secret));
-                registry.forget(&forgotten, *bounds);
-                self.count(&mut registry);
-            }
+            self.merge_tiers(registry, false);
         }
     }
 
     /// Drops fingerprints until the others take at most half of so many bytes, if they take more:
     /// first those of the sessions whose last secret was seen least recently.
     fn drop_fingerprints(&self, members: &[(SharedRegistry, SecretBounds)], max_bytes: usize) {
-        let mut taken: Vec<_> = members
-            .iter()
-            .map(|(registry, _)| {
-                let read = registry.read();
-                (read.last_seen(), read.fingerprint_bytes(), registry)
-            })
-            .collect();
-        let mut bytes: usize = taken.iter().map(|(_, bytes, _)| bytes).sum();
+        let bytes_of = |registry: &SharedRegistry| registry.read().fingerprint_bytes();
+        let mut bytes: usize = members.iter().map(|(registry, _)| bytes_of(registry)).sum();
         if bytes <= max_bytes {
             return;
         }
-        taken.sort_unstable_by_key(|(last_seen, ..)| *last_seen);
-        for (_, own, registry) in taken {
+        let mut oldest_first: Vec<_> = members.iter().map(|(registry, _)| registry).collect();
+        oldest_first
+            .sort_by_cached_key(|registry| registry.read().last_seen.load(Ordering::Relaxed));
+        for registry in oldest_first {
             if bytes <= max_bytes / 2 {
                 break;
             }
             let mut registry = registry.write();
-            registry.drop_fingerprints();
+            let own = registry.fingerprint_bytes();
+            let dropped = registry.drop_fingerprints();
             self.count(&mut registry);
-            bytes -= own;
+            drop(registry);
+            drop(dropped);
+            bytes = bytes.saturating_sub(own);
         }
     }
-}
-
-/// A secret that may be forgotten.
-struct Candidate {
-    is_recorded: bool,
-    last_seen: u64,
-    /// The place of its session.
-    place: usize,
-    /// An estimate of the memory that is free without it.
-    bytes: usize,
-    secret: Arc<Secret>,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::build_locks::BuildLocks;
 use crate::common_values::is_searchable;
@@ -15,6 +16,7 @@ use crate::secret_bounds::SecretBounds;
 use crate::secret_memory::{SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
+use crate::secret_upkeep::MAX_UNPRINTED;
 use ouli_codec::identity::Identity;
 use ouli_codec::minted::MintedValues;
 
@@ -37,6 +39,8 @@ pub struct Secrets {
     key: Option<PlaceholderKey>,
     /// That of the registry.
     version: Arc<AtomicU64>,
+    /// That of the registry.
+    last_seen: Arc<AtomicU64>,
     /// What clients made up. It is no secret, but has an identity too.
     minted: MintedValues,
 }
@@ -57,7 +61,11 @@ impl Secrets {
     pub fn in_memory(bounds: SecretBounds, memory: &Arc<SecretMemory>) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let registry = memory.new_registry(bounds);
-        let version = Arc::clone(&registry.read().version);
+        let (version, last_seen) = {
+            let registry = registry.read();
+            let (version, last_seen) = (&registry.version, &registry.last_seen);
+            (Arc::clone(version), Arc::clone(last_seen))
+        };
         Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             registry,
@@ -67,6 +75,7 @@ impl Secrets {
             digest_keys: [RandomState::new(), RandomState::new()],
             key: None,
             version,
+            last_seen,
             minted: MintedValues::with_limit(bounds.count),
         }
     }
@@ -180,12 +189,14 @@ impl Secrets {
 
     /// What is left of the recorded secrets that were forgotten; `None` if none was.
     pub(super) fn forgotten(&self) -> Option<Arc<ForgottenSecrets>> {
+        let _ = self.make_fingerprints(None);
         self.registry.read().forgotten.clone()
     }
 
     /// The number of recorded secrets whose fingerprints were dropped since the last call. Later
     /// exchanges may have them in clear.
     pub fn take_forgotten(&self) -> u64 {
+        let _ = self.make_fingerprints(None);
         if self.registry.read().uncounted == 0 {
             return 0;
         }
@@ -199,7 +210,9 @@ impl Secrets {
 
     /// Forgets what no recording needs. The session stays usable.
     pub fn compact(&self) {
-        self.change(|registry| registry.compact(self.bounds));
+        while self.change_only(Registry::forget_unrecorded) {}
+        drop(self.change_only(Registry::restart_index));
+        self.tidy_up();
     }
 
     /// The secret with this digest stands for the recorded one with this placeholder: it has the
@@ -266,7 +279,11 @@ impl Secrets {
 
     /// A known secret is seen again.
     pub(super) fn see(&self, secret: &Secret, place: SeenIn) {
-        secret.see(self.memory.now(), place);
+        let now = self.memory.now();
+        secret.see(now, place);
+        if self.last_seen.load(Ordering::Relaxed) < now {
+            self.last_seen.fetch_max(now, Ordering::Relaxed);
+        }
     }
 
     /// Registers a secret that a rule found. It is searched for elsewhere only if
@@ -311,22 +328,52 @@ impl Secrets {
             let secret = Secret::new(Arc::clone(rule), names, (value, digest), (kind, now));
             let secret = Arc::new(secret);
             secret.see(now, place);
+            self.last_seen.fetch_max(now, Ordering::Relaxed);
             if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
                 registry.forgotten_until = registry.forgotten_until.max(now);
-                registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);
+                registry.keep_fingerprints(&secret);
             }
             secret
         })
     }
 
-    /// Changes the registry, and makes room in the memory of all sessions if it grows beyond it.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+    /// Changes the registry, and does what is due then.
+    fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        let result = self.change_only(change);
+        self.tidy_up();
+        result
+    }
+
+    /// Changes the registry. What is due then is left to the caller.
+    pub(super) fn change_only<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
         let mut registry = self.registry.write();
         let result = change(&mut registry);
         self.memory.count(&mut registry);
-        drop(registry);
-        self.memory.make_room();
         result
+    }
+
+    /// Makes room in the memory of all sessions if they grow beyond it, and does work that is due
+    /// for the registry. The caller holds no lock.
+    pub(super) fn tidy_up(&self) {
+        self.memory.make_room();
+        let (is_merging_due, unprinted) = {
+            let registry = self.registry.read();
+            let tiers = registry.index.tiers_to_merge(true);
+            (!tiers.is_empty(), registry.unprinted.len())
+        };
+        if unprinted >= MAX_UNPRINTED {
+            // If another thread makes them, nobody waits for it.
+            let _ = self.make_fingerprints(Some(Instant::now()));
+        }
+        if is_merging_due {
+            self.memory.merge_tiers(&self.registry, true);
+        }
+    }
+
+    /// Makes the fingerprints of the secrets that were forgotten.
+    pub(super) fn make_fingerprints(&self, deadline: Option<Instant>) -> Option<()> {
+        let (registry, bounds) = (&self.registry, self.bounds);
+        self.memory.make_fingerprints(registry, bounds, deadline)
     }
 }
 
