@@ -21,7 +21,7 @@ use crate::support::origin::{self, Origin, Seen};
 use crate::support::{until, wait_for};
 
 /// A message with its gRPC prefix.
-fn framed(message: &[u8]) -> Bytes {
+pub(crate) fn framed(message: &[u8]) -> Bytes {
     let mut frame = BytesMut::new();
     frame.put_u8(0);
     frame.put_u32(message.len() as u32);
@@ -30,7 +30,7 @@ fn framed(message: &[u8]) -> Bytes {
 }
 
 /// A string field in Protocol Buffers encoding.
-fn text(number: u8, text: &str) -> Vec<u8> {
+pub(crate) fn text(number: u8, text: &str) -> Vec<u8> {
     [&[number << 3 | 2, text.len() as u8][..], text.as_bytes()].concat()
 }
 
@@ -219,7 +219,7 @@ fn a_message_over_grpc_message_is_refused() {
 }
 
 /// Descriptors of `Login { user = 1; password = 2 }` and a service that takes and returns it.
-fn descriptors() -> Vec<u8> {
+pub(crate) fn descriptors() -> Vec<u8> {
     let field = |name: &str, number: i32| FieldDescriptorProto {
         name: Some(name.to_owned()),
         number: Some(number),

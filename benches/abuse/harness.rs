@@ -173,7 +173,7 @@ impl Harness {
             calm: honest::slowest(&calm),
             during: honest::slowest(&during),
             beside: honest::slowest(&beside),
-            failed: during.iter().filter(|delay| delay.is_none()).count(),
+            failed: honest::unanswered(&during),
             grown: peak.saturating_sub(before),
             peak,
         };

@@ -22,7 +22,14 @@ const REQUEST: &str = "POST /ask?rest=two HTTP/1.1\r\nhost: 127.0.0.1\r\n\
 /// A running client.
 pub(super) struct Honest {
     end: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Vec<Option<Duration>>>>,
+    threads: Vec<JoinHandle<Vec<Delay>>>,
+}
+
+/// When a request was due, and the latency of its response; none if there was no response.
+#[derive(Clone, Copy)]
+pub(super) struct Delay {
+    pub(super) due: Instant,
+    pub(super) latency: Option<Duration>,
 }
 
 impl Honest {
@@ -38,15 +45,15 @@ impl Honest {
         }
     }
 
-    /// The latency of each response; none if there was no response.
-    pub(super) fn end(self) -> Vec<Option<Duration>> {
+    /// Stops the client and returns the latency of each request.
+    pub(super) fn end(self) -> Vec<Delay> {
         self.end.store(true, Ordering::Relaxed);
         let threads = self.threads.into_iter();
         threads.flat_map(|thread| thread.join().unwrap()).collect()
     }
 }
 
-fn paced(to: SocketAddr, ended: &AtomicBool) -> Vec<Option<Duration>> {
+fn paced(to: SocketAddr, ended: &AtomicBool) -> Vec<Delay> {
     let mut connection = None;
     let mut delays = Vec::new();
     let mut due = Instant::now();
@@ -67,7 +74,11 @@ fn paced(to: SocketAddr, ended: &AtomicBool) -> Vec<Option<Duration>> {
             answered => answered,
         };
         let is_good = answered.is_ok_and(|status| status == 200);
-        delays.push(is_good.then(|| begin.elapsed()));
+        let latency = is_good.then(|| begin.elapsed());
+        delays.push(Delay {
+            due: begin,
+            latency,
+        });
     }
     delays
 }
@@ -133,9 +144,17 @@ pub(super) fn ask(to: SocketAddr, request: &[u8]) -> io::Result<(u16, String, Ve
     whole(&mut stream)
 }
 
+/// Requests without a response.
+pub(super) fn unanswered(delays: &[Delay]) -> usize {
+    delays
+        .iter()
+        .filter(|delay| delay.latency.is_none())
+        .count()
+}
+
 /// p99 of the latencies in seconds.
-pub(super) fn slowest(delays: &[Option<Duration>]) -> f64 {
-    let mut delays: Vec<_> = delays.iter().flatten().copied().collect();
+pub(super) fn slowest(delays: &[Delay]) -> f64 {
+    let mut delays: Vec<_> = delays.iter().filter_map(|delay| delay.latency).collect();
     delays.sort_unstable();
     let last = delays.len().saturating_sub(1);
     delays

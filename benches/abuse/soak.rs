@@ -1,12 +1,13 @@
 //! Minutes of attacks beside a well-behaved client on one gateway with the default limits: the
 //! client must not notice much, and the memory must come back.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::harness::{Harness, yielding};
 use super::heavy::{self, configuration, folder, stop};
-use super::honest::{self, Honest};
+use super::honest::{self, Delay, Honest};
 use super::{floods, mark, origin, slow};
 
 /// The duration unless the environment sets another one.
@@ -21,13 +22,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SLOWER: f64 = 2.0;
 /// The accepted ratio of the memory after the attacks to that before.
 const GROWTH: f64 = 1.1;
+/// How many attacks are named, and the latency of the requests that are counted beside them.
+const WORST: usize = 12;
+const NOTICED: Duration = Duration::from_millis(5);
 
 /// The latency of a phase in seconds, and the number of requests without a response.
 struct Latency {
     p99: f64,
-    requests: usize,
     failed: usize,
+    delays: Vec<Delay>,
 }
+
+/// An attack, and the time in which it ran.
+type Span = (&'static str, Instant, Instant);
 
 /// Prints the figures. False if one of them is not accepted.
 pub(crate) fn bench() -> bool {
@@ -44,8 +51,9 @@ pub(crate) fn bench() -> bool {
     harness.reset_peak();
     // The load of the machine by the attackers, seen by a client that bypasses the gateway.
     let bypass = Honest::start(origin::start());
+    let mut spans = Vec::new();
     let beside = latency(Honest::start(harness.address), || {
-        yielding(|| attack(&harness, time));
+        spans = yielding(|| attack(&harness, time));
     });
     let machine = latency(bypass, || ());
     let peak = harness.peak();
@@ -66,7 +74,8 @@ pub(crate) fn bench() -> bool {
             beside.failed == 0,
             format!(
                 "{} of {} without a response",
-                beside.failed, beside.requests
+                beside.failed,
+                beside.delays.len()
             ),
         ),
         (
@@ -80,6 +89,7 @@ pub(crate) fn bench() -> bool {
         ),
         (late.is_none(), late.unwrap_or_else(|| "stopped".to_owned())),
     ];
+    print_worst(&spans, &beside.delays);
     for (well, text) in &checks {
         println!("{} {text}", mark(*well));
     }
@@ -92,13 +102,35 @@ fn latency(client: Honest, during: impl FnOnce()) -> Latency {
     let delays = client.end();
     Latency {
         p99: honest::slowest(&delays),
-        requests: delays.len(),
-        failed: delays.iter().filter(|delay| delay.is_none()).count(),
+        failed: honest::unanswered(&delays),
+        delays,
+    }
+}
+
+/// Prints the attacks beside which the client was slowest.
+fn print_worst(spans: &[Span], delays: &[Delay]) {
+    let mut by_name = BTreeMap::<_, Vec<Delay>>::new();
+    for (name, begin, end) in spans {
+        let during = |delay: &&Delay| (*begin..*end).contains(&delay.due);
+        let during = delays.iter().filter(during).copied();
+        by_name.entry(*name).or_default().extend(during);
+    }
+    let p99 = |(name, delays): (&'static str, Vec<Delay>)| {
+        let slow = |delay: &&Delay| delay.latency.is_none_or(|latency| latency > NOTICED);
+        let slow = delays.iter().filter(slow).count();
+        (honest::slowest(&delays), slow, delays.len(), name)
+    };
+    let mut rows: Vec<_> = by_name.into_iter().map(p99).collect();
+    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (p99, slow, all, name) in rows.iter().take(WORST) {
+        let p99 = p99 * 1e3;
+        println!("       {name:<29} p99 {p99:>8.2} ms, {slow:>5} of {all:>6} above {NOTICED:?}");
     }
 }
 
 /// Attacks of size and number after each other, beside floods and slow clients without end.
-fn attack(harness: &Harness, time: Duration) {
+fn attack(harness: &Harness, time: Duration) -> Vec<Span> {
+    let mut spans = Vec::new();
     let ended = AtomicBool::new(false);
     let goes_on = || !ended.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
@@ -119,8 +151,11 @@ fn attack(harness: &Harness, time: Duration) {
             if begin.elapsed() >= time {
                 break;
             }
+            let started = Instant::now();
             attack.run(harness);
+            spans.push((attack.name, started, Instant::now()));
         }
         ended.store(true, Ordering::Relaxed);
     });
+    spans
 }

@@ -124,12 +124,20 @@ fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
     let report = replay.finish();
     assert_eq!((report.hits, report.renamed), (2, 0), "{report:?}");
     assert!(report.counted(Defect::Assumed).is_empty());
-    // Other secrets stand for them as without a key.
+    // Another secret is known to be none of them.
     let replay = with_key(gateway::replay(&folder)).start();
-    assert_eq!(
-        get_as(&client::http1(&replay), "/me", &token()).text(),
-        answers[0]
+    let missed = get_as(&client::http1(&replay), "/me", &token());
+    assert_eq!(missed.status, 404);
+    let detail = missed.json()["detail"].to_string();
+    assert!(
+        detail.contains("as the key in `OULI_REDACTION_KEY` tells"),
+        "{detail}"
     );
+    assert_eq!(replay.finish().renamed, 0);
+    // Without the key it may stand for one.
+    let replay = gateway::replay(&folder).start();
+    let answer = get_as(&client::http1(&replay), "/me", &token());
+    assert_eq!(answer.text(), answers[0]);
     assert_eq!(replay.finish().renamed, 1);
     let short = gateway::replay(&folder)
         .environment(|name| (name == "OULI_REDACTION_KEY").then(|| "short".to_owned()));
@@ -138,6 +146,30 @@ fn with_a_key_the_same_secrets_are_recognised_in_any_order() {
         error.contains("OULI_REDACTION_KEY is too short: use at least 16"),
         "{error}"
     );
+}
+
+#[test]
+fn with_a_key_the_upstream_is_asked_for_another_secret() {
+    let origin = who_am_i();
+    let folder = Arc::new(Folder::new());
+    let auto = || {
+        let builder = gateway::over(&folder, "auto").upstream(&origin.url());
+        with_key(builder).start()
+    };
+    let tokens = [token(), token()];
+    for round in 0..2 {
+        for token in &tokens {
+            let gateway = auto();
+            // One in a place that no rule names, where the recorded one has a secret.
+            let asked = get_as(&client::http1(&gateway), &format!("/of/{token}"), token);
+            let user = get_as(&client::http1(&gateway), "/me", token);
+            assert_eq!((asked.status, user.status), (200, 200));
+            let report = gateway.finish();
+            let expected = [(0, 0), (2, 0)][round];
+            assert_eq!((report.hits, report.renamed), expected, "{report:?}");
+        }
+    }
+    assert_eq!(origin.seen().len(), 4);
 }
 
 #[test]
@@ -211,6 +243,68 @@ fn the_token_in_the_first_message_tells_whose_conversation_it_is() {
         1,
         "{report:?}"
     );
+}
+
+#[test]
+fn secrets_in_messages_that_stand_for_others_are_counted() {
+    let origin = socket_origin();
+    let upstream = format!("http://{}", origin.address);
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&upstream)
+        .start();
+    for _ in 0..2 {
+        log_in_by_message(&gateway, &token());
+    }
+    let folder = gateway.into_folder();
+    let replay = gateway::replay(&folder).start();
+    for _ in 0..2 {
+        log_in_by_message(&replay, &token());
+    }
+    let report = replay.finish();
+    let assumed = report.counted(Defect::Assumed).values().sum::<u64>();
+    assert_eq!(
+        (report.hits, report.renamed, assumed),
+        (2, 2, 1),
+        "{report:?}"
+    );
+    let renamings: Vec<_> = report.renamings.keys().collect();
+    let expected = [
+        "the secret in body stands for <token-1> since exchange 1; assumed, that of exchange 2 \
+         fits as well",
+        "the secret in body stands for <token-2> since exchange 2",
+    ];
+    assert_eq!(renamings, expected);
+}
+
+#[test]
+fn a_number_that_a_lookup_gave_is_no_number_of_the_recording() {
+    let origin = socket_origin();
+    let upstream = format!("http://{}", origin.address);
+    let gateway = gateway::over(&Arc::new(Folder::new()), "record")
+        .upstream(&upstream)
+        .start();
+    let tokens = [token(), token()];
+    let recorded = tokens
+        .each_ref()
+        .map(|token| log_in_by_message(&gateway, token));
+    assert!(recorded[0].contains(&tokens[0]));
+    let folder = gateway.into_folder();
+    for unknown in 0..3 {
+        let replay = gateway::replay(&folder).start();
+        for _ in 0..unknown {
+            // The secret is in a header that is not compared.
+            let ask = client::http1(&replay);
+            let ask = ask.ask("GET", "/other");
+            let referer = format!("http://h/?access_token={}", token());
+            assert_eq!(ask.header("referer", &referer).send().status, 404);
+        }
+        let answers = [token(), token()].map(|token| log_in_by_message(&replay, &token));
+        assert!(answers[0].contains("<token-1>"), "{unknown}: {answers:?}");
+        assert!(answers[1].contains("<token-2>"), "{unknown}: {answers:?}");
+        let report = replay.finish();
+        let assumed = report.counted(Defect::Assumed).values().sum::<u64>();
+        assert_eq!((report.renamed, assumed), (2, 1), "{unknown}: {report:?}");
+    }
 }
 
 #[test]

@@ -81,33 +81,42 @@ fn a_miss_for_a_hidden_header_names_the_setting() {
     assert_eq!(client::http1(&replay).get("/me").text(), "ALICE");
 }
 
+/// Credentials of the user `USER` on day `DAY`, with values `NEW` of this request.
+const SIGNED: [&str; 12] = [
+    "AWS4-HMAC-SHA256 Credential=AKIAUSER0123456789A/202611DAY/eu-west-1/s3/aws4_request, \
+     SignedHeaders=host, Signature=NEW",
+    "Digest username=\"USER\", realm=\"rDAY\", nonce=\"NEW\", response=\"NEW\"",
+    "AWS AKIAUSER:NEW=",
+    "SharedKey USERstore:NEW=",
+    "SharedAccessSignature sr=h%2Fq&sig=NEW&se=DAY&skn=USER",
+    "Hawk id=\"USER\", ts=\"DAY\", nonce=\"n\", mac=\"NEW\"",
+    "OAuth oauth_consumer_key=\"app\", oauth_token=\"USER\", oauth_timestamp=\"DAY\", \
+     oauth_nonce=\"NEW\", oauth_signature=\"NEW\"",
+    "Signature keyId=\"https://h/USER#k\",headers=\"date\",signature=\"NEW\"",
+    "HMAC USER:DAY:NEW",
+    "acs USER:NEW=",
+    "bce-auth-v1/USER/2026-11-DAY/1800/host/NEW",
+    "EG1-HMAC-SHA256 client_token=USER;access_token=a;timestamp=DAY;signature=NEW",
+];
+
 #[test]
 fn a_signature_counts_by_the_account_that_made_it() {
-    let aws = |user: &str, day: u8| {
-        format!(
-            "AWS4-HMAC-SHA256 Credential=AKIA{user}0123456789A/202611{day}/eu-west-1/s3/\
-             aws4_request, SignedHeaders=host, Signature={}",
-            random()
-        )
-    };
-    let digest = |user: &str, day: u8| {
-        let (nonce, proof) = (random(), random());
-        format!(
-            "Digest username=\"{user}\", realm=\"r{day}\", nonce=\"{nonce}\", response=\"{proof}\""
-        )
-    };
-    type Sign<'a> = &'a dyn Fn(&str, u8) -> String;
-    let schemes: [Sign<'_>; 2] = [&aws, &digest];
-    for sign in schemes {
+    for template in SIGNED {
+        let sign = |user: &str, day: u8| {
+            let signed = template.replace("USER", user).replace("NEW", &random());
+            signed.replace("DAY", &day.to_string())
+        };
         let origin = users();
         let gateway = gateway::auto(&origin).start();
         let client = client::http1(&gateway);
         for user in ["ALICE", "BOBBY"] {
-            assert_eq!(ask(&client, "authorization", &sign(user, 10)), user);
+            let signed = sign(user, 10);
+            assert_eq!(ask(&client, "authorization", &signed), user, "{signed}");
         }
         gateway.mark();
         for user in ["BOBBY", "ALICE"] {
-            assert_eq!(ask(&client, "authorization", &sign(user, 20)), user);
+            let signed = sign(user, 20);
+            assert_eq!(ask(&client, "authorization", &signed), user, "{signed}");
         }
         assert_eq!(origin.seen().len(), 2);
         let folder = gateway.into_folder();
@@ -120,10 +129,68 @@ fn a_signature_counts_by_the_account_that_made_it() {
         let client = client::http1(&replay);
         for user in ["CAROL", "DAVID", "CAROL"] {
             let expected = if user == "CAROL" { "ALICE" } else { "BOBBY" };
-            assert_eq!(ask(&client, "authorization", &sign(user, 30)), expected);
+            let signed = sign(user, 30);
+            assert_eq!(ask(&client, "authorization", &signed), expected, "{signed}");
         }
         let missed = ask(&client, "authorization", &sign("ERICA", 30));
         assert!(missed.contains("header.authorization"), "{missed}");
+    }
+}
+
+#[test]
+fn a_scheme_without_its_account_counts_as_a_whole() {
+    for scheme in ["OAuth", "AWS", "Signature", "Custom"] {
+        let origin = users();
+        let gateway = gateway::auto(&origin).start();
+        let client = client::http1(&gateway);
+        let [alice, bobby] = ["ALICE", "BOBBY"].map(|user| format!("{scheme} {user}{}", random()));
+        for (value, user) in [(&alice, "ALICE"), (&bobby, "BOBBY")] {
+            assert_eq!(ask(&client, "authorization", value), user, "{scheme}");
+        }
+        gateway.mark();
+        for (value, user) in [(&bobby, "BOBBY"), (&alice, "ALICE")] {
+            assert_eq!(ask(&client, "authorization", value), user, "{scheme}");
+        }
+        assert_eq!(origin.seen().len(), 2, "{scheme}");
+    }
+}
+
+#[test]
+fn a_signature_in_a_header_of_its_own_counts_by_its_key() {
+    let input = |user: &str, day: u8| format!("s=(\"date\");created={day};keyid=\"{user}\"");
+    let drafts = |user: &str, _| format!("keyId=\"{user}\",signature=\"{}\"", random());
+    let wsse = |user: &str, day: u8| {
+        format!(
+            "UsernameToken Username=\"{user}\", PasswordDigest=\"{}\", Created=\"{day}\"",
+            random()
+        )
+    };
+    type Sign<'a> = &'a dyn Fn(&str, u8) -> String;
+    let headers: [(&str, Sign<'_>); 3] = [
+        ("signature-input", &input),
+        ("signature", &drafts),
+        ("x-wsse", &wsse),
+    ];
+    for (name, sign) in headers {
+        let origin = users();
+        let gateway = gateway::record(&origin).start();
+        let client = client::http1(&gateway);
+        for user in ["ALICE", "BOBBY"] {
+            assert_eq!(ask(&client, name, &sign(user, 10)), user);
+        }
+        let folder = gateway.into_folder();
+        let replay = gateway::replay(&folder).start();
+        let client = client::http1(&replay);
+        // A name that is not hidden counts as it is.
+        let order = match name {
+            "x-wsse" => [("ALICE", "ALICE"), ("BOBBY", "BOBBY"), ("ALICE", "ALICE")],
+            _ => [("BOBBY", "BOBBY"), ("ALICE", "ALICE"), ("BOBBY", "BOBBY")],
+        };
+        for (user, expected) in order {
+            assert_eq!(ask(&client, name, &sign(user, 20)), expected, "{name}");
+        }
+        let missed = ask(&client, name, &sign("ERICA", 20));
+        assert!(missed.contains(&format!("header.{name}")), "{missed}");
     }
 }
 

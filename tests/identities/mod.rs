@@ -1,8 +1,10 @@
 //! Secrets match by their identity: one to one over a run, and no value is a wildcard.
 
 mod conversations;
+mod cookies;
 mod credentials;
 mod fresh_logins;
+mod told;
 mod values;
 
 use ouli_config::Defect;
@@ -93,10 +95,18 @@ fn another_user_takes_the_place_of_a_recorded_one_for_the_whole_run() {
     let third = get_as(&client, "/me", &token());
     assert_eq!(third.status, 404, "{}", third.text());
     let verdict = replay.stop();
+    let text = verdict.to_text();
+    assert!(text.contains("; 5 hits (5 renamed), 2 misses"), "{text}");
+    for line in [
+        "\n  the secret in header.authorization stands for <authorization-1> since exchange 1; \
+         assumed, that of exchange 3 fits as well\n",
+        "\n  the secret in header.authorization stands for <authorization-2> since exchange 3\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
     assert!(
-        verdict.to_text().contains("; 5 hits (5 renamed), 2 misses"),
-        "{}",
-        verdict.to_text()
+        live.iter().all(|secret| !text.contains(&**secret)),
+        "{text}"
     );
     let report = gateway::pick(verdict, "default");
     assert_eq!((report.hits, report.renamed, report.misses), (5, 5, 2));

@@ -17,6 +17,7 @@ mod recovery;
 mod requests;
 mod secrets;
 mod slow_bodies;
+mod slow_readers;
 mod sources;
 mod stored_bodies;
 mod together;

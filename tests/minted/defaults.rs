@@ -176,7 +176,7 @@ fn ids_come_back_in_messages_of_a_websocket() {
     let folder = gateway.into_folder();
     let section = "[matcher]\nminted = [\"/id\"]";
     let replay = gateway::replay(&folder).section(section).start();
-    let own = [json!("one"), json!(22), json!(id())];
+    let own = [json!("7"), json!(22), json!(id())];
     assert_eq!(talk(replay.address, own.clone()), own);
     assert_eq!(replay.finish().misses, 0);
 }

@@ -44,7 +44,7 @@ fn post(client: &Client, content_type: &str, body: &str) -> client::Answer {
     let ask = client
         .ask("POST", "/rpc")
         .header("content-type", content_type);
-    ask.body(body.to_owned()).send()
+    ask.body(body).send()
 }
 
 /// The answers of a server with these values in other places than its own ids.
@@ -121,13 +121,23 @@ fn an_id_comes_back_in_its_place_alone() {
         ]),
         calls([(json!("a/1"), json!(1)), (json!("é \"2"), json!(2))]),
     ] {
-        for (name, answer) in ANSWERS {
-            let origin = server(answer);
-            let gateway = gateway::record(&origin).start();
-            post(&client::http1(&gateway), JSON, &recorded);
-            let folder = gateway.into_folder();
-            let replay = gateway::replay(&folder).start();
-            let answered = post(&client::http1(&replay), JSON, &own);
+        let route = |seen: &Seen| {
+            let at: usize = seen.target[1..].parse().unwrap();
+            reply(ANSWERS[at].1, seen)
+        };
+        let origin = origin::new().route("/*", route).start();
+        let send =
+            |client: &Client, at: usize, body: &str| client.post(&format!("/{at}"), JSON, body);
+        let gateway = gateway::record(&origin).start();
+        let client = client::http1(&gateway);
+        for at in 0..ANSWERS.len() {
+            send(&client, at, &recorded);
+        }
+        let folder = gateway.into_folder();
+        let replay = gateway::replay(&folder).start();
+        let client = client::http1(&replay);
+        for (at, (name, answer)) in ANSWERS.into_iter().enumerate() {
+            let answered = send(&client, at, &own);
             let (_, expected) = answer(&serde_json::from_str(&own).unwrap());
             assert_eq!(answered.text(), expected, "{name}: {own} for {recorded}");
         }
@@ -192,7 +202,10 @@ fn short(call: &Value) -> (&'static str, String) {
 
 #[test]
 fn ids_of_calls_of_any_size_come_back() {
-    let padded = |id: usize, size: usize| json!({"jsonrpc": "2.0", "id": id, "method": "ping", "params": ["x".repeat(size)]});
+    let padded = |id: usize, size: usize| {
+        let text = "x".repeat(size);
+        json!({"jsonrpc": "2.0", "id": id, "method": "ping", "params": [text]})
+    };
     let batch = |first: usize, count: usize| {
         let calls = (first..first + count).map(|id| padded(id, id - first));
         calls.collect::<Value>()
@@ -268,7 +281,7 @@ fn a_word_in_a_header_that_names_a_request_is_no_value_of_the_answer() {
     let order = |client: &Client, key: &str| {
         let ask = client.ask("POST", "/orders").header("idempotency-key", key);
         let ask = ask.header("content-type", JSON);
-        ask.body("{\"order\":\"ord-000123\"}".to_owned()).send()
+        ask.body("{\"order\":\"ord-000123\"}").send()
     };
     let gateway = gateway::record(&origin).start();
     order(&client::http1(&gateway), "ord-000123");

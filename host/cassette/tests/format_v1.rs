@@ -224,6 +224,7 @@ fn the_writer_produces_the_same_files() {
             session: "every kind".to_owned(),
             exchange,
             check: Arc::new(AcceptAll),
+            is_told: false,
             completion: Completion::ignored(),
         });
     }

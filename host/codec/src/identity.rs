@@ -32,7 +32,15 @@ pub const FIRST_KEYED: u64 = 10_000_000_000;
 impl Identity {
     /// True for a value that a client made up.
     pub fn is_minted(&self) -> bool {
-        matches!(self, Self::Minted(_) | Self::Placed(..))
+        self.minted_value().is_some()
+    }
+
+    /// The value that a client made up.
+    pub fn minted_value(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Minted(value) | Self::Placed(_, value) => Some(value),
+            Self::Secret(_) | Self::Placeholder(..) => None,
+        }
     }
 
     /// What counts of it.
@@ -67,8 +75,6 @@ impl Hash for Identity {
 pub struct Content {
     /// The identity. None if the value is computed anew for each request, as signatures are.
     pub identity: Option<Identity>,
-    /// False for a value that is short or common, as `1` is.
-    pub is_rare: bool,
 }
 
 /// The class of the placeholders that are holes.

@@ -16,8 +16,10 @@ pub mod message_view;
 pub mod minted;
 pub mod multipart;
 pub mod randomness;
+pub mod shape;
 mod surprise;
 pub mod truncated;
 pub mod websocket;
+pub mod words;
 
 pub use message_view::MessageView;

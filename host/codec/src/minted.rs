@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use crate::randomness::{is_common_word, looks_random};
+use crate::words::{for_each_word, is_whole, percent_encoded};
 
 /// Shorter values occur by chance.
 const MIN_LEN: usize = 8;
@@ -48,7 +49,7 @@ pub fn is_plain(text: &str) -> bool {
 pub struct Occurrence {
     /// Where it is.
     pub range: Range<usize>,
-    /// The value.
+    /// The value. In the text it may be percent-encoded.
     pub value: Arc<str>,
 }
 
@@ -58,6 +59,8 @@ pub struct ValueSet {
     /// By the hash of an anchor.
     shapes: HashMap<u64, Vec<Shape>>,
     values: HashSet<Arc<str>>,
+    /// The values that are written otherwise in URLs, by these spellings.
+    encoded: HashMap<Arc<str>, Arc<str>>,
 }
 
 /// Where a value is around its anchor.
@@ -70,12 +73,25 @@ struct Shape {
 impl ValueSet {
     /// Adds a value. False if it is there already, or others of its anchor are too many.
     pub fn insert(&mut self, value: &Arc<str>) -> bool {
-        let Some((anchor, hash)) = anchor(value.as_bytes()) else {
+        if !self.add_shape(value) {
+            return false;
+        }
+        for spelling in percent_encoded(value) {
+            if self.add_shape(&spelling) {
+                self.encoded.insert(spelling.into(), Arc::clone(value));
+            }
+        }
+        self.values.insert(Arc::clone(value))
+    }
+
+    /// True if a text can be found.
+    fn add_shape(&mut self, text: &str) -> bool {
+        let Some((anchor, hash)) = anchor(text.as_bytes()) else {
             return false;
         };
         let shape = Shape {
             before: anchor.start,
-            len: value.len(),
+            len: text.len(),
         };
         let shapes = self.shapes.entry(hash).or_default();
         if !shapes.contains(&shape) {
@@ -84,7 +100,7 @@ impl ValueSet {
             }
             shapes.push(shape);
         }
-        self.values.insert(Arc::clone(value))
+        true
     }
 
     /// True if it has no value.
@@ -92,9 +108,9 @@ impl ValueSet {
         self.values.is_empty()
     }
 
-    /// The value of the set that is equal to a text.
+    /// The value of the set that is equal to a text, or to its percent-encoding.
     pub fn get(&self, text: &str) -> Option<&Arc<str>> {
-        self.values.get(text)
+        self.values.get(text).or_else(|| self.encoded.get(text))
     }
 
     /// The values in a text, in order and without overlaps.
@@ -110,7 +126,7 @@ impl ValueSet {
             };
             let known = text.get(range.clone());
             let known = known.and_then(|it| std::str::from_utf8(it).ok());
-            if let Some(value) = known.and_then(|known| self.values.get(known)) {
+            if let Some(value) = known.and_then(|known| self.get(known)) {
                 let value = Arc::clone(value);
                 found.push(Occurrence { range, value });
             }
@@ -157,10 +173,12 @@ impl MintedValues {
             return false;
         }
         drop(set);
-        if let Some((_, hash)) = anchor(value.as_bytes()) {
-            let filter = self
-                .filter
-                .get_or_init(|| Box::new([const { AtomicU64::new(0) }; FILTER_WORDS]));
+        let filter = self
+            .filter
+            .get_or_init(|| Box::new([const { AtomicU64::new(0) }; FILTER_WORDS]));
+        let encoded = percent_encoded(value);
+        let spellings = encoded.iter().map(String::as_str).chain([&**value]);
+        for (_, hash) in spellings.filter_map(|it| anchor(it.as_bytes())) {
             let (word, bit) = place(hash);
             filter[word].fetch_or(bit, Ordering::Release);
         }
@@ -182,7 +200,7 @@ impl MintedValues {
     pub fn get(&self, text: &str) -> Option<Arc<str>> {
         self.filter.get()?;
         let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-        set.values.get(text).cloned()
+        set.get(text).cloned()
     }
 
     fn add_around(&self, text: &[u8], word: (usize, u64), found: &mut Vec<Occurrence>) {
@@ -220,13 +238,6 @@ pub fn find(text: &[u8], known: Option<&MintedValues>, own: &ValueSet) -> Vec<Oc
     found
 }
 
-/// True if a range is in a text, and neither a letter nor a digit is next to it.
-fn is_whole(text: &[u8], range: &Range<usize>) -> bool {
-    let is_free = |at: Option<&u8>| at.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-    let before = range.start.checked_sub(1).and_then(|at| text.get(at));
-    range.end <= text.len() && is_free(before) && is_free(text.get(range.end))
-}
-
 /// The longest run of letters and digits of a value, and its hash.
 fn anchor(value: &[u8]) -> Option<(Range<usize>, u64)> {
     let mut longest: Option<(Range<usize>, u64)> = None;
@@ -244,29 +255,10 @@ fn place(hash: u64) -> (usize, u64) {
     (bits / 64 % FILTER_WORDS, 1 << (bits % 64))
 }
 
-/// Calls `take` with each run of letters and digits and its hash (FNV-1a, 64 bits).
-fn for_each_word(text: &[u8], mut take: impl FnMut(Range<usize>, u64)) {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let (mut start, mut hash) = (0, OFFSET);
-    for (at, byte) in text.iter().enumerate() {
-        if byte.is_ascii_alphanumeric() {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-            continue;
-        }
-        if start < at {
-            take(start..at, hash);
-        }
-        (start, hash) = (at + 1, OFFSET);
-    }
-    if start < text.len() {
-        take(start..text.len(), hash);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::spelled_like;
 
     const ID: &str = "0b7c1f1e-3d52-4c3e-9a43-2f3c5d6e7f80";
 
@@ -327,6 +319,40 @@ mod tests {
         assert_eq!(found("run-2026x1-b"), ["run-2026x1-b@0"], "the longer one");
         assert_eq!(found("run 2026x1"), [""; 0]);
         assert_eq!(found("2026x1"), [""; 0]);
+    }
+
+    #[test]
+    fn values_are_found_after_escapes_and_in_urls() {
+        let mut set = ValueSet::default();
+        let urn = format!("urn:uuid:{ID}");
+        for value in [ID, &urn, "run:2026@x1z9q8"] {
+            set.insert(&value.into());
+        }
+        for (text, value) in [
+            ("a%2F{}%2Flog", ID),
+            ("next=https%3A%2F%2Fapp%252F{}", ID),
+            ("\"line\\n{}\\tend\"", ID),
+            ("\\u0022{}\\u0022", ID),
+            ("/jobs/urn%3Auuid%3A{}", &*urn),
+            ("/jobs/urn%3auuid%3a{}", &*urn),
+        ] {
+            let found = set.find(text.replace("{}", ID).as_bytes());
+            let found: Vec<_> = found.iter().map(|it| &*it.value).collect();
+            assert_eq!(found, [value], "{text}");
+        }
+        for text in ["x2F{}", "%2g{}", "\\x{}", "%2{}", "%2F0{}"] {
+            let found = set.find(text.replace("{}", ID).as_bytes());
+            assert!(found.is_empty(), "{text}: {found:?}");
+        }
+        let text = "to=run%3A2026%40x1z9q8&";
+        let found = set.find(text.as_bytes()).remove(0);
+        assert_eq!(
+            (&*found.value, found.range.clone()),
+            ("run:2026@x1z9q8", 3..22)
+        );
+        let own = spelled_like("run:7@a", text[found.range].as_bytes());
+        assert_eq!(own, "run%3A7%40a");
+        assert_eq!(set.get("run%3a2026%40x1z9q8"), set.get("run:2026@x1z9q8"));
     }
 
     #[test]

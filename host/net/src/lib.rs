@@ -4,8 +4,12 @@
 
 mod delegate_writes;
 pub mod drain;
+mod fair_share;
 pub mod http;
+mod response_permit;
 pub mod server;
 pub mod shared_buffer;
 pub mod tls;
 pub mod upstream;
+
+pub use response_permit::ResponsePermit;

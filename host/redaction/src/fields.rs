@@ -9,7 +9,7 @@ use crate::name_value_pairs;
 use crate::pass::RedactionPass;
 use crate::rule::Rule;
 use crate::splice::{self, Replacement};
-use ouli_codec::credentials;
+use ouli_codec::credentials::{self, Computed};
 use ouli_message::Fields;
 
 impl RedactionPass<'_> {
@@ -55,11 +55,16 @@ impl RedactionPass<'_> {
                 .placeholder_for(rule, value.as_bytes())
                 .map(String::into_bytes),
             layout => map_text(value.as_bytes(), |text| {
-                let account = layout.account(text);
-                let secrets = layout.secrets(text, account.as_ref()).into_iter();
+                let computed = layout.computed(text);
+                let secrets = layout.secrets(text, computed.as_ref()).into_iter();
+                let is_account = |range: &Range<usize>| {
+                    computed
+                        .as_ref()
+                        .is_some_and(|it| it.accounts.contains(range))
+                };
                 let replacements = secrets.filter_map(|range| {
                     let value = text[range.clone()].as_bytes();
-                    let new = match account.as_ref() == Some(&range) {
+                    let new = match is_account(&range) {
                         true => self.placeholder_for_account(rule, value),
                         false => self.placeholder_for(rule, value),
                     };
@@ -122,7 +127,7 @@ impl SecretLayout {
         match name {
             "cookie" => Self::Cookie,
             "set-cookie" => Self::SetCookie,
-            "authorization" | "proxy-authorization" => Self::Credentials,
+            "authorization" | "proxy-authorization" | "x-wsse" => Self::Credentials,
             "www-authenticate"
             | "proxy-authenticate"
             | "authentication-info"
@@ -132,18 +137,14 @@ impl SecretLayout {
         }
     }
 
-    /// The account in credentials that are computed anew for each request: the id of a key (AWS
-    /// signature version 4), or the name of a user (RFC 7616).
-    fn account(self, text: &str) -> Option<Range<usize>> {
-        if self != Self::Credentials {
-            return None;
-        }
-        let start = text.find(' ')? + 1;
-        let account = credentials::account(&text.as_bytes()[start..])?;
-        Some(start + account.start..start + account.end)
+    /// The parts of credentials that are computed anew for each request.
+    fn computed(self, text: &str) -> Option<Computed> {
+        let has_accounts = |computed: &Computed| !computed.accounts.is_empty();
+        let computed = (self == Self::Credentials).then(|| credentials::computed(text.as_bytes()));
+        computed.flatten().filter(has_accounts)
     }
 
-    fn secrets(self, text: &str, account: Option<&Range<usize>>) -> Vec<Range<usize>> {
+    fn secrets(self, text: &str, computed: Option<&Computed>) -> Vec<Range<usize>> {
         match self {
             Self::Whole => std::iter::once(0..text.len()).collect(),
             Self::Cookie => items(text, ';')
@@ -156,20 +157,13 @@ impl SecretLayout {
                     .into_iter()
                     .collect()
             }
-            Self::Credentials => {
-                let start = text.find(' ').map_or(0, |at| at + 1);
-                let Some(account) = account else {
-                    return vec![trimmed(text, start..text.len())];
-                };
-                // The name of the parameter and the delimiter stay.
-                let name = text[..account.start]
-                    .rfind([' ', ','])
-                    .map_or(start, |at| at + 1);
-                let after = (account.end + 1).min(text.len());
-                let ranges = [start..name.max(start), account.clone(), after..text.len()];
-                let ranges = ranges.map(|range| trimmed(text, range));
-                ranges.into_iter().filter(|it| !it.is_empty()).collect()
-            }
+            Self::Credentials => match computed {
+                Some(computed) => computed_secrets(text, computed),
+                None => {
+                    let start = text.find(' ').map_or(0, |at| at + 1);
+                    vec![trimmed(text, start..text.len())]
+                }
+            },
             Self::Challenge => name_value_pairs::parameters(text)
                 .filter(|(name, _)| {
                     CHALLENGE_SECRETS
@@ -181,6 +175,28 @@ impl SecretLayout {
             Self::Subprotocols => subprotocols(text),
         }
     }
+}
+
+/// The accounts in computed credentials, and what is between them. The names of the parameters and
+/// the delimiters stay.
+fn computed_secrets(text: &str, computed: &Computed) -> Vec<Range<usize>> {
+    let mut accounts = computed.accounts.clone();
+    accounts.sort_by_key(|account| account.start);
+    let (mut secrets, mut start) = (Vec::new(), computed.scheme_end + 1);
+    for account in accounts {
+        let before = &text[start..account.start];
+        let name = before.rfind([' ', ',', ';', '&']).map_or(0, |at| at + 1);
+        let others = before[..name].trim_end_matches([';', '&']).len();
+        secrets.extend([start..start + others, account.clone()]);
+        start = (account.end + 1).min(text.len());
+    }
+    secrets.push(start..text.len());
+    let secrets = secrets.into_iter().map(|range| trimmed(text, range));
+    let has_text = |range: &Range<usize>| {
+        let mut bytes = text[range.clone()].bytes();
+        bytes.any(|byte| !b" \t,;&\"".contains(&byte))
+    };
+    secrets.filter(has_text).collect()
 }
 
 /// The parameters of a challenge that change with each one or prove a secret (RFC 7616).

@@ -19,11 +19,7 @@ impl Identities {
     /// A new hole for a secret.
     pub(crate) fn hole_for_secret(&self, secret: &Secret) -> String {
         let identity = Identity::Secret(secret.digest());
-        self.add(
-            identity,
-            Arc::clone(secret.class()),
-            secret.is_searched_for(),
-        )
+        self.add(identity, Arc::clone(secret.class()))
     }
 
     /// A new hole for a placeholder. None if it has no number, or is a hole already.
@@ -33,11 +29,8 @@ impl Identities {
             return None;
         }
         let class: Arc<str> = found.class.into();
-        Some(self.add(
-            Identity::Placeholder(Arc::clone(&class), number),
-            class,
-            true,
-        ))
+        let identity = Identity::Placeholder(Arc::clone(&class), number);
+        Some(self.add(identity, class))
     }
 
     /// The class of the identity in a hole. None if this is no hole of the message.
@@ -53,10 +46,9 @@ impl Identities {
         known.get(index).map(|(content, _)| content.clone())
     }
 
-    fn add(&self, identity: Identity, class: Arc<str>, is_rare: bool) -> String {
+    fn add(&self, identity: Identity, class: Arc<str>) -> String {
         let content = Content {
             identity: (*class != *SIGNATURE).then_some(identity),
-            is_rare,
         };
         let mut known = self.found.lock();
         known.push((content, class));

@@ -62,6 +62,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod text_hash;
+mod told_words;
 
 pub use conversation_message::ConversationMessage;
 pub use cross_chunk::PartFormat;
@@ -88,3 +89,4 @@ pub use secret_index::{KnownSecrets, SecretsSnapshot};
 pub use secret_memory::SecretMemory;
 pub use secret_searcher::SecretSearcher;
 pub use secrets::Secrets;
+pub use told_words::WordReader;

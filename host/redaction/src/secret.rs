@@ -28,6 +28,7 @@ pub struct Secret {
     first_seen: u64,
     is_recorded: AtomicBool,
     is_minted: AtomicBool,
+    is_sent: AtomicBool,
     /// The eviction of the registry that forgot it.
     forgotten_by: AtomicU64,
     /// The number of its anchors in the searcher of the registry.
@@ -82,6 +83,7 @@ impl Secret {
             first_seen: now,
             is_recorded: AtomicBool::new(false),
             is_minted: AtomicBool::new(false),
+            is_sent: AtomicBool::new(false),
             forgotten_by: AtomicU64::new(NEVER),
             anchors: AtomicUsize::new(0),
         }
@@ -138,11 +140,12 @@ impl Secret {
         self.kind.is_searched_for
     }
 
-    /// It is seen at this time of the registry.
-    pub(super) fn see(&self, now: u64, place: SeenIn) {
+    /// It is seen at this time of the registry. True if a request is the first that is recorded
+    /// with it.
+    pub(super) fn see(&self, now: u64, place: SeenIn) -> bool {
         self.last_seen.fetch_max(now, Ordering::Relaxed);
         if !place.is_recording() {
-            return;
+            return false;
         }
         let is_first = !self.is_recorded.swap(true, Ordering::AcqRel);
         if let SeenIn::Response { begun } = place
@@ -151,11 +154,21 @@ impl Secret {
         {
             self.is_minted.store(true, Ordering::Release);
         }
+        is_first && place == SeenIn::Request
     }
 
-    /// True if a response revealed it, before any client sent it.
-    pub(super) fn is_minted(&self) -> bool {
-        self.is_minted.load(Ordering::Acquire)
+    /// True if a response revealed it, before any client sent it. `is_told` is true if the upstream
+    /// has told it until now.
+    pub(super) fn is_minted(&self, is_told: impl FnOnce() -> bool) -> bool {
+        self.is_minted.load(Ordering::Acquire) || !self.is_sent.load(Ordering::Acquire) && is_told()
+    }
+
+    /// It is sent to the upstream, which may repeat it from now on.
+    pub(super) fn send(&self, is_told: impl FnOnce() -> bool) {
+        if self.is_minted(is_told) {
+            self.is_minted.store(true, Ordering::Release);
+        }
+        self.is_sent.store(true, Ordering::Release);
     }
 
     /// The time of the registry when it was seen last.

@@ -163,10 +163,9 @@ impl Registry {
         }
     }
 
-    /// True if a recorded response revealed the secret with this digest.
-    pub(super) fn is_minted(&self, digest: u128) -> bool {
-        let known = self.by_digest.get(&digest);
-        known.is_some_and(|secret| secret.is_minted())
+    /// The secret with this digest.
+    pub(super) fn with_digest(&self, digest: u128) -> Option<&Arc<Secret>> {
+        self.by_digest.get(&digest)
     }
 
     /// The secret with this placeholder.
@@ -174,12 +173,15 @@ impl Registry {
         self.owners.get(&identity(name)).copied()
     }
 
-    /// The placeholder of the secret with this digest.
-    pub(super) fn name(&self, digest: u128) -> Option<Name> {
-        let known = self.by_digest.get(&digest);
-        known
-            .map(|secret| secret.name())
-            .or_else(|| self.adopted.get(&digest).cloned())
+    /// The placeholder under which the secret with this digest is recorded: by this process, or as
+    /// the one that it stands for. One whose number follows from it may be recorded anywhere.
+    pub(super) fn recorded_name(&self, digest: u128) -> Option<Name> {
+        if let Some(name) = self.adopted.get(&digest) {
+            return Some(name.clone());
+        }
+        let secret = self.by_digest.get(&digest)?;
+        let name = secret.name();
+        (secret.is_recorded() || name.1 >= FIRST_KEYED).then_some(name)
     }
 
     /// Continues the numbering after the placeholders of a text.

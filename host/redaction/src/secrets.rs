@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::build_locks::BuildLocks;
@@ -17,8 +17,10 @@ use crate::secret_memory::{SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
 use crate::secret_upkeep::MAX_UNPRINTED;
-use ouli_codec::identity::Identity;
+use crate::told_words::ToldWords;
+use ouli_codec::identity::{FIRST_KEYED, Identity};
 use ouli_codec::minted::MintedValues;
+use ouli_codec::randomness::looks_random;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
 ///
@@ -43,6 +45,10 @@ pub struct Secrets {
     last_seen: Arc<AtomicU64>,
     /// What clients made up. It is no secret, but has an identity too.
     minted: MintedValues,
+    /// What the upstream has told.
+    pub(super) told: ToldWords,
+    /// A request is recorded with a secret that was told where no rule looked.
+    pub(super) was_told: AtomicBool,
 }
 
 impl Default for Secrets {
@@ -77,6 +83,8 @@ impl Secrets {
             version,
             last_seen,
             minted: MintedValues::with_limit(bounds.count),
+            told: ToldWords::default(),
+            was_told: AtomicBool::new(false),
         }
     }
 
@@ -250,15 +258,18 @@ impl Secrets {
         owner.map_or_else(|| identity.clone(), Identity::Secret)
     }
 
-    /// True if a recorded response revealed the secret with this digest, before any client sent it.
-    /// The server has made it now, so it is no secret of an earlier recording.
+    /// True if a response of the upstream revealed the secret with this digest, before any client
+    /// sent it. The server has made it now, so it is no secret of an earlier recording.
     pub fn is_minted(&self, digest: u128) -> bool {
-        self.registry.read().is_minted(digest)
+        let secret = self.registry.read().with_digest(digest).cloned();
+        secret.is_some_and(|it| it.is_minted(|| self.told.have(it.value())))
     }
 
     /// The same for a value.
     pub fn is_minted_value(&self, value: &[u8]) -> bool {
-        self.is_minted(self.digest(value))
+        let secret = self.registry.read().get(value).cloned();
+        let is_told = || self.told.have(value);
+        secret.map_or_else(is_told, |secret| secret.is_minted(is_told))
     }
 
     /// The time of the registry. It goes on with each new secret.
@@ -266,10 +277,25 @@ impl Secrets {
         self.memory.now()
     }
 
-    /// The placeholder of the secret with this digest.
-    pub fn placeholder_of(&self, digest: u128) -> Option<Identity> {
-        let name = self.registry.read().name(digest);
+    /// The placeholder under which the secret with this digest is recorded. A number that a secret
+    /// got when it was looked up says nothing of a recording, unless it follows from the secret.
+    pub fn recorded_placeholder_of(&self, digest: u128) -> Option<Identity> {
+        let name = self.registry.read().recorded_name(digest);
         name.map(|(class, number)| Identity::Placeholder(class, number))
+    }
+
+    /// True if the number of this placeholder follows from its secret, so that it is known of any
+    /// other secret that it is another one.
+    pub fn tells_apart(&self, recorded: &Identity) -> bool {
+        let is_keyed =
+            matches!(recorded, Identity::Placeholder(_, number) if *number >= FIRST_KEYED);
+        is_keyed && self.key.is_some()
+    }
+
+    /// True if the secret that is recorded with this number is known to be another value.
+    pub fn is_another(&self, value: &[u8], number: u64) -> bool {
+        let key = self.key.as_ref().filter(|_| number >= FIRST_KEYED);
+        key.is_some_and(|key| key.number(value) != number)
     }
 
     fn digest(&self, value: &[u8]) -> u128 {
@@ -279,10 +305,16 @@ impl Secrets {
 
     /// A known secret is seen again.
     pub(super) fn see(&self, secret: &Secret, place: SeenIn) {
-        let now = self.memory.now();
-        secret.see(now, place);
+        self.see_at(self.memory.now(), secret, place);
+    }
+
+    fn see_at(&self, now: u64, secret: &Secret, place: SeenIn) {
         if self.last_seen.load(Ordering::Relaxed) < now {
             self.last_seen.fetch_max(now, Ordering::Relaxed);
+        }
+        let is_sent_first = secret.see(now, place);
+        if is_sent_first && looks_random(secret.value()) && self.told.have(secret.value()) {
+            self.was_told.store(true, Ordering::Release);
         }
     }
 
@@ -327,8 +359,7 @@ impl Secrets {
             let names = registry.name_for(class, digest, number);
             let secret = Secret::new(Arc::clone(rule), names, (value, digest), (kind, now));
             let secret = Arc::new(secret);
-            secret.see(now, place);
-            self.last_seen.fetch_max(now, Ordering::Relaxed);
+            self.see_at(now, &secret, place);
             if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
                 registry.forgotten_until = registry.forgotten_until.max(now);
                 registry.keep_fingerprints(&secret);

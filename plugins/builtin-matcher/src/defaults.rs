@@ -21,6 +21,10 @@ pub(crate) const SELECTING: &[&str] = &[
     "x-goog-api-key",
     "x-rapidapi-key",
     "x-vault-token",
+    "x-wsse",
+    // The host compares the ids of the keys.
+    "signature",
+    "signature-input",
     // The operation, where one path serves several.
     "next-action",
     "soapaction",

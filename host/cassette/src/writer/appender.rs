@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::check::WriteCheck;
 use super::locked_file::{AppendFile, LockedFile, open_locked, open_parent, with_suffix};
+use super::masking;
 use super::sorting;
 use crate::format::{HEADER, LoadedCassette};
 use crate::store::{
@@ -150,10 +152,37 @@ impl Appender {
         let Some(sorted) = sorting::rewrite(dir, path, file, max_size)? else {
             return Ok(false);
         };
-        self.file_length = sorted.size()?;
-        self.file = Box::new(sorted);
-        self.stamp = self.file.stamp();
+        self.continue_in(sorted)?;
         Ok(true)
+    }
+
+    /// Masks secrets that were found after they had been written. Returns the number of exchanges
+    /// that still have one.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn mask(
+        &mut self,
+        place: (&Dir, &Path),
+        session: (&CassetteDir, &SessionName),
+        check: &dyn WriteCheck,
+    ) -> io::Result<u64> {
+        let Some(file) = self.file.file() else {
+            return Ok(0);
+        };
+        let masked = masking::rewrite(place, file, session, check)?;
+        if let Some(file) = masked.file {
+            self.continue_in(file)?;
+        }
+        Ok(masked.left)
+    }
+
+    /// The cassette was written anew.
+    fn continue_in(&mut self, file: LockedFile) -> io::Result<()> {
+        self.file_length = file.size()?;
+        self.file = Box::new(file);
+        self.stamp = self.file.stamp();
+        Ok(())
     }
 
     /// True if another program has replaced the file at `path`, or has written to it. What is

@@ -2,22 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::appender::Appender;
-use super::check::{LargeBody, WriteCheck};
+use super::check::WriteCheck;
 use super::error::WriteError;
+use super::large_bodies::{put_back, take_large};
 use super::locked_file::LockedFile;
 use super::open_cassette::OpenCassette;
 use super::options::{SyncPolicy, WriterOptions};
 use super::recording_runs::RecordingRuns;
 use super::request::{Ack, OnUnsynced, WriteRequest};
 use super::start_order::{Numbering, RequestStart};
-use crate::format::body_digest;
 use crate::store::{CassetteDir, CassetteError, SessionName};
 use ouli_message::{Content, Exchange};
 
@@ -38,6 +37,8 @@ pub(super) struct BatchWriter {
     pub(super) numberings: HashMap<SessionName, Numbering>,
     /// Cassettes that are not in the order in which their requests began.
     pub(super) unordered: Unordered,
+    /// Cassettes with secrets that were found after they had been written, and what masks them.
+    pub(super) told: HashMap<SessionName, Arc<dyn WriteCheck>>,
     /// Locked cassettes that were not written yet.
     pub(super) claims: HashMap<SessionName, LockedFile>,
     pub(super) runs: RecordingRuns,
@@ -89,6 +90,7 @@ impl BatchWriter {
             closed: HashMap::new(),
             numberings: HashMap::new(),
             unordered,
+            told: HashMap::new(),
             claims: HashMap::new(),
             runs: RecordingRuns::default(),
             backoff: HashMap::new(),
@@ -109,6 +111,7 @@ impl BatchWriter {
             exchange,
             start,
             check,
+            is_told,
             completion,
         } = request;
         let staged = self.stage(
@@ -117,7 +120,12 @@ impl BatchWriter {
             &*check,
         );
         match staged {
-            Ok((cassette, ack)) => cassette.acknowledge_on_commit(completion, ack),
+            Ok((cassette, ack)) => {
+                cassette.acknowledge_on_commit(completion, ack);
+                if let (true, Ok(name)) = (is_told, SessionName::parse(&session)) {
+                    self.told.insert(name, check);
+                }
+            }
             Err(error) => {
                 if let Ok(name) = SessionName::parse(&session) {
                     self.runs.fail(&name);
@@ -188,6 +196,7 @@ impl BatchWriter {
     pub(super) fn finish(&mut self) -> Result<(), WriteError> {
         let outcome = self.flush();
         self.report_all_removed();
+        self.mask_all();
         self.runs.end_all(&self.folder);
         outcome
     }
@@ -250,14 +259,22 @@ impl BatchWriter {
         }
         self.ensure_open(&name)?;
         self.check_stored(session, &exchange)?;
-        let large = self.take_large(&mut exchange);
-        let sync = self.sync_each();
+        let (sync, limit) = (self.sync_each(), self.options.inline_limit);
+        let mut large = take_large(&mut exchange, limit);
         let Some(cassette) = self.open_cassettes.get_mut(&name) else {
             return Err(WriteError::Closed);
         };
-        let exchange = (&exchange, start);
-        let ack = cassette.stage((&self.folder, &name), exchange, &large, check, sync)?;
-        Ok((cassette, ack))
+        let place = (&self.folder, &name);
+        let mut staged = cassette.stage(place, (&exchange, start), &large, check, sync);
+        if let Err(WriteError::Refused(_)) = staged {
+            // A secret of it may have become known after it was redacted.
+            put_back(&mut exchange, large);
+            if let Some(mut masked) = check.mask(&exchange).filter(|it| *it != exchange) {
+                large = take_large(&mut masked, limit);
+                staged = cassette.stage(place, (&masked, start), &large, check, sync);
+            }
+        }
+        Ok((cassette, staged?))
     }
 
     /// Checks that the stored bodies of an exchange exist.
@@ -274,21 +291,6 @@ impl BatchWriter {
             }
         }
         Ok(())
-    }
-
-    /// Takes the bodies and messages over the limit out of an exchange, and leaves references.
-    fn take_large(&self, exchange: &mut Exchange) -> Vec<LargeBody> {
-        let mut large = Vec::new();
-        for body in exchange.contents_mut() {
-            if let Content::Inline(bytes) = body
-                && bytes.len() as u64 > self.options.inline_limit
-            {
-                let (digest, size) = (body_digest(bytes), bytes.len() as u64);
-                large.push((digest.clone(), mem::take(bytes)));
-                *body = Content::Stored { digest, size };
-            }
-        }
-        large
     }
 
     /// Opens a cassette unless it is open, and closes the least recently used one if there are too

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
 use thiserror::Error;
+
+use super::large_bodies::LargeBody;
+use ouli_message::Exchange;
 
 /// Checks bytes before they are written to the disk.
 pub trait WriteCheck: fmt::Debug + Send + Sync {
@@ -13,6 +15,12 @@ pub trait WriteCheck: fmt::Debug + Send + Sync {
     /// # Errors
     /// If they must not be written.
     fn check(&self, bytes: &[u8]) -> Result<(), CheckRejection>;
+
+    /// An exchange that was written, without the secrets that are known now; none if it cannot be
+    /// masked.
+    fn mask(&self, _exchange: &Exchange) -> Option<Exchange> {
+        None
+    }
 }
 
 /// Why a check rejected some bytes. It must not quote them.
@@ -24,9 +32,6 @@ pub struct CheckRejection {
     /// The reason, for people.
     pub reason: String,
 }
-
-/// A body that is stored as a file: its digest and its content.
-pub(super) type LargeBody = (String, Bytes);
 
 /// Checks the text of an exchange and its large bodies.
 pub(super) fn check_all(

@@ -25,6 +25,12 @@ pub enum WriteError {
     /// Another program has removed the cassette. It was written anew, and nothing is lost.
     #[error("removed by another program, and written anew")]
     Restored,
+    /// A secret was found after it was written, and cannot be masked.
+    #[error(
+        "a secret was found after it was written in clear, in a file of a stored body or an edited \
+         exchange; delete the cassette and record it again with a rule that finds it"
+    )]
+    InClear,
     /// The writer panicked.
     #[error("the gateway itself failed while it wrote; the log has the place")]
     Failed,

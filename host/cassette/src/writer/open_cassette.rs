@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use super::appender::Appender;
-use super::check::{LargeBody, WriteCheck, check_all};
+use super::check::{WriteCheck, check_all};
 use super::completion::Completion;
 use super::error::WriteError;
+use super::large_bodies::LargeBody;
 use super::locked_file::open_parent;
 use super::request::Ack;
 use super::start_order::{Numbering, RequestStart};
@@ -19,8 +20,8 @@ use ouli_message::Exchange;
 pub(super) struct OpenCassette {
     /// A counter value of the last use: the least recently used cassette is closed first.
     pub(super) last_used: u64,
-    appender: Appender,
-    path: PathBuf,
+    pub(super) appender: Appender,
+    pub(super) path: PathBuf,
     batch: Batch,
     unsynced: Unsynced,
     /// Exchanges that were acknowledged and are not delivered by the end of a run.
@@ -240,20 +241,6 @@ impl OpenCassette {
     /// True if an exchange was appended after one whose request began later. It is told once.
     pub(super) fn take_unordered(&mut self) -> bool {
         mem::take(&mut self.is_unordered)
-    }
-
-    /// Writes the cassette anew in the order in which its requests began.
-    ///
-    /// # Errors
-    /// If it cannot be written. It stays as it is.
-    pub(super) fn sort(&mut self, folder: &CassetteDir) -> Result<(), WriteError> {
-        let failed = CassetteError::io("sort", &self.path);
-        let dir = open_parent(folder, &self.path)?;
-        let sorted = self.appender.sort(&dir, &self.path, folder.max_file_size());
-        if sorted.map_err(failed)? {
-            self.numbering = Numbering::next();
-        }
-        Ok(())
     }
 
     /// True once an exchange could not be written.

@@ -23,6 +23,9 @@ pub struct WriteRequest {
     pub start: Option<Arc<RequestStart>>,
     /// Checks every byte that is written for the exchange.
     pub check: Arc<dyn WriteCheck>,
+    /// A secret of it may be in clear in exchanges that were written before. They are masked at the
+    /// end of the run.
+    pub is_told: bool,
     /// Called once, from the writer's thread.
     pub completion: Completion<Ack>,
 }

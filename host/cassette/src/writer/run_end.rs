@@ -1,10 +1,15 @@
 //! The end of a run: its cassette is synced, and put into the order in which the requests began.
 
 use super::batch_writer::BatchWriter;
+use super::check::WriteCheck;
 use super::error::WriteError;
+use super::locked_file::open_parent;
+use super::masking;
+use super::open_cassette::OpenCassette;
 use super::sorting;
-use super::start_order::StartOrder;
-use crate::store::{CassetteError, SessionName};
+use super::start_order::{Numbering, StartOrder};
+use crate::store::{CassetteDir, CassetteError, SessionName};
+use ouli_message::error_chain::error_chain;
 
 impl BatchWriter {
     /// Commits, syncs and closes a cassette.
@@ -17,6 +22,7 @@ impl BatchWriter {
         self.closed.remove(&name);
         self.numberings.remove(&name);
         self.sort(&name);
+        self.mask(&name);
         let cassette = self.open_cassettes.remove(&name);
         let outcome = cassette.map_or(Ok(()), |cassette| self.close(&name, cassette));
         self.runs.end(&self.folder, &name);
@@ -36,6 +42,7 @@ impl BatchWriter {
         let synced = self.sync_one(&name);
         if synced.is_ok() {
             self.sort(&name);
+            self.mask(&name);
         }
         self.runs.end(&self.folder, &name);
         synced
@@ -56,7 +63,40 @@ impl BatchWriter {
         }
         self.sync_one(&name)?;
         self.sort(&name);
+        self.mask(&name);
         Ok(())
+    }
+
+    /// Masks all cassettes with secrets that were found after they had been written.
+    pub(super) fn mask_all(&mut self) {
+        let names: Vec<_> = self.told.keys().cloned().collect();
+        for name in names {
+            self.mask(&name);
+        }
+    }
+
+    /// Masks the secrets of a cassette that were found after they had been written. What cannot be
+    /// masked is reported.
+    fn mask(&mut self, name: &SessionName) {
+        let Some(check) = self.told.remove(name) else {
+            return;
+        };
+        let masked = match self.open_cassettes.get_mut(name) {
+            Some(cassette) => cassette.mask((&self.folder, name), &*check),
+            None => masking::mask_closed(&self.folder, name, &*check),
+        };
+        match masked {
+            Ok(0) => {}
+            Ok(left) => self.unsynced.report(name, (left, WriteError::InClear)),
+            Err(error) => {
+                tracing::error!(
+                    session = name.as_str(),
+                    "the secrets of a cassette cannot be masked: {}",
+                    error_chain(&error)
+                );
+                self.unsynced.report(name, (1, WriteError::InClear));
+            }
+        }
     }
 
     /// Syncs a cassette. One that cannot be synced is closed.
@@ -86,5 +126,38 @@ impl BatchWriter {
             Ok(()) => drop(self.unordered.lock().remove(name)),
             Err(error) => sorting::report(name, &error),
         }
+    }
+}
+
+impl OpenCassette {
+    /// Writes the cassette anew in the order in which its requests began.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn sort(&mut self, folder: &CassetteDir) -> Result<(), WriteError> {
+        let failed = CassetteError::io("sort", &self.path);
+        let dir = open_parent(folder, &self.path)?;
+        let sorted = self.appender.sort(&dir, &self.path, folder.max_file_size());
+        if sorted.map_err(failed)? {
+            self.numbering = Numbering::next();
+        }
+        Ok(())
+    }
+
+    /// Masks secrets that were found after they had been written. Returns the number of exchanges
+    /// that still have one.
+    ///
+    /// # Errors
+    /// If it cannot be written. It stays as it is.
+    pub(super) fn mask(
+        &mut self,
+        (folder, name): (&CassetteDir, &SessionName),
+        check: &dyn WriteCheck,
+    ) -> Result<u64, WriteError> {
+        let dir = open_parent(folder, &self.path)?;
+        let masked = self
+            .appender
+            .mask((&dir, &self.path), (folder, name), check);
+        Ok(masked.map_err(CassetteError::io("mask", &self.path))?)
     }
 }

@@ -1,14 +1,14 @@
 //! Writes a cassette anew in the order in which its requests began.
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::Path;
 
 use super::error::WriteError;
-use super::locked_file::{LockedFile, open_parent, with_suffix};
+use super::locked_file::{LockedFile, open_parent};
+use super::rewriting;
 use crate::format::{HEADER, Place, scan, start_order};
-use crate::store::own_suffixes::NEW;
 use crate::store::{self, CassetteDir, CassetteError, Dir, SessionName};
 use ouli_message::error_chain::error_chain;
 
@@ -31,31 +31,7 @@ pub(super) fn rewrite(
     let Some(sorted) = sorted_exchanges(file, max_size)? else {
         return Ok(None);
     };
-    let new = with_suffix(path, NEW);
-    match dir.remove(&new) {
-        // What a killed process left.
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let target = dir.open_append(&new)?;
-    target.try_lock().map_err(io::Error::other)?;
-    let written = write(file, &target, &sorted).and_then(|is_written| {
-        if is_written {
-            target.set_permissions(file.metadata()?.permissions())?;
-            target.sync_all()?;
-            dir.rename(&new, path)?;
-            dir.sync()?;
-        }
-        Ok(is_written)
-    });
-    match written {
-        Ok(true) => Ok(Some(LockedFile(target))),
-        Ok(false) => dir.remove(&new).map(|()| None),
-        Err(error) => {
-            let _ = dir.remove(&new);
-            Err(error)
-        }
-    }
+    rewriting::replace((dir, path), file, |target| write(file, target, &sorted))
 }
 
 /// Sorts the cassette of a session that no gateway writes.

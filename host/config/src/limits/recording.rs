@@ -75,8 +75,8 @@ macro_rules! recording_limits {
     /// Size of a body from which work on it counts in `memory`: three times the size of a request
     /// that is redacted and compared, on a thread of its own, and four times that of an exchange
     /// that is recorded.
-    offload_size: usize = 256 * KIB, Bytes(KIB..=GIB),
-        "some 2 ms of processor time, for which other requests of the thread would wait";
+    offload_size: usize = 16 * KIB, Bytes(KIB..=GIB),
+        "some 2 ms of processor time if it is full of secrets, for which others would wait";
     /// Memory for comparing a request with recorded ones in the report of a miss. A body that takes
     /// more than a quarter of it is compared by its size and digest.
     miss_comparison: usize = 16 * MIB, Bytes(64 * KIB..=GIB),

@@ -27,7 +27,7 @@ macro_rules! upstream_limits {
         "enough for a burst of parallel requests on one thread";
     /// Requests in progress to the upstream of one endpoint. Further ones wait
     /// `pending_request_timeout`, then get 503. A quarter is kept for requests whose body has
-    /// arrived.
+    /// arrived. A response counts no more once its client has read nothing for 100 ms.
     upstream_max_concurrent_requests: usize = 256, Count(1..=1_000_000),
         "a quarter of `max_concurrent_requests`, so that one slow upstream does not block others";
     /// Time that a request waits for one of `max_concurrent_requests` or

@@ -83,18 +83,14 @@ pub fn derive(parts: &[KeyPart], message: &dyn MessageView) -> Key {
     for part in parts.iter().filter(|part| !is_absent(part, message)) {
         let (name, before) = (part.name_digest(), holes.len());
         holes.begin_part(name);
-        if let KeyPart::Cookies = part {
-            value::collect_cookies(message, &mut holes);
-        } else {
-            let value = value::digest_value(part, message, &mut holes);
-            digest.push(name);
-            digest.push(value.digest);
-            digests.push(PartDigest {
-                name: low_half(name),
-                value: low_half(value.digest),
-                sketch: value.sketch.0,
-            });
-        }
+        let value = value::digest_value(part, message, &mut holes);
+        digest.push(name);
+        digest.push(value.digest);
+        digests.push(PartDigest {
+            name: low_half(name),
+            value: low_half(value.digest),
+            sketch: value.sketch.0,
+        });
         holes.end_part(before, || part.name());
     }
     value::collect_minted_headers(message, &mut holes);
@@ -109,6 +105,7 @@ fn is_absent(part: &KeyPart, message: &dyn MessageView) -> bool {
     let is_sent = |name: &str| message.fields().get_all(name).next().is_some();
     match part {
         KeyPart::Header(name) => !is_sent(name),
+        KeyPart::Cookies => !is_sent("cookie"),
         KeyPart::Vary { .. } | KeyPart::Minted(_) => true,
         KeyPart::HiddenHeaders { except } => value::hidden_headers(message, except).is_empty(),
         _ => false,

@@ -8,10 +8,10 @@ use super::credentials;
 use super::exclusions::Exclusions;
 use super::json::Json;
 use super::lines;
-use super::minted::{Minted, SHOWN};
+use super::minted::{Minted, shown};
 use super::minted_message::minted_in;
 use super::part::KeyPart;
-use super::path::normalized;
+use super::path::{decoded, normalized};
 use super::value;
 use ouli_codec::json::Pointer;
 use ouli_codec::{MessageView, multipart};
@@ -64,12 +64,7 @@ pub fn describe(parts: &[KeyPart], message: &dyn MessageView) -> Vec<DescribedPa
         name: part.name(),
         value: describe_part(part, message, &minted),
     };
-    let is_chosen_by = |part: &&KeyPart| {
-        matches!(
-            part,
-            KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_)
-        )
-    };
+    let is_chosen_by = |part: &&KeyPart| matches!(part, KeyPart::Vary { .. } | KeyPart::Minted(_));
     let described = parts.iter().filter(|part| !is_chosen_by(part));
     described.map(describe).collect()
 }
@@ -92,7 +87,12 @@ fn describe_part(part: &KeyPart, message: &dyn MessageView, minted: &Minted<'_>)
             let values = values.iter().map(|value| (name.as_str(), &**value));
             fields(values, minted)
         }
-        KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => Value::Empty,
+        KeyPart::Cookies => {
+            let sent = message.fields().get_all("cookie").next();
+            let sent = sent.map(|_| ("cookie", value::COOKIES));
+            fields(sent.into_iter(), &Minted::default())
+        }
+        KeyPart::Vary { .. } | KeyPart::Minted(_) => Value::Empty,
         KeyPart::HiddenHeaders { except } => {
             fields(value::hidden_headers(message, except).into_iter(), minted)
         }
@@ -107,11 +107,11 @@ fn path(path: &str, minted: &Minted<'_>) -> String {
         return minted.hide(path);
     };
     let segments = path.split('/').enumerate();
-    let shown = segments.map(|(index, segment)| match spots.contains(&index) {
-        true => SHOWN.to_owned(),
+    let segments = segments.map(|(index, segment)| match spots.contains(&index) {
+        true => shown(&decoded(segment)).to_owned(),
         false => minted.hide(segment),
     });
-    shown.collect::<Vec<_>>().join("/")
+    segments.collect::<Vec<_>>().join("/")
 }
 
 fn body(message: &dyn MessageView, exclusions: &[Pointer], minted: &Minted<'_>) -> Value {
@@ -168,7 +168,7 @@ fn describe_body_part(
                 body_parts(&parts, &body, exclusions, (nested - 1, minted))
             }
             PartContent::Raw(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(_) if exclusions.is_minted() => Value::Text(SHOWN.to_owned()),
+                Ok(text) if exclusions.is_minted() => Value::Text(shown(text).to_owned()),
                 Ok(_) | Err(_) => raw(&bytes, minted),
             },
         },
@@ -186,19 +186,22 @@ fn raw(bytes: &Bytes, minted: &Minted<'_>) -> Value {
 /// Names and values are decoded text, so the conversion is lossless.
 fn pairs(pairs: &[(&str, &[u8])], is_minted: &dyn Fn(&str) -> bool, minted: &Minted<'_>) -> Value {
     let text = |bytes: &[u8]| minted.hide(&String::from_utf8_lossy(bytes));
-    let shown = pairs.iter().map(|(name, value)| match is_minted(name) {
-        true => ((*name).to_owned(), SHOWN.to_owned()),
+    let pairs = pairs.iter().map(|(name, value)| match is_minted(name) {
+        true => {
+            let value = String::from_utf8_lossy(value);
+            ((*name).to_owned(), shown(&value).to_owned())
+        }
         false => (minted.hide(name), text(value)),
     });
-    Value::Pairs(shown.collect())
+    Value::Pairs(pairs.collect())
 }
 
 fn fields<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>, minted: &Minted<'_>) -> Value {
-    let shown = |name: &str, value: &[u8]| match std::str::from_utf8(value) {
-        Ok(_) if minted.has_header(name) => Bytes::from_static(SHOWN.as_bytes()),
+    let text = |name: &str, value: &[u8]| match std::str::from_utf8(value) {
+        Ok(text) if minted.has_header(name) => Bytes::from_static(shown(text).as_bytes()),
         Ok(text) if minted.is_searching() => minted.hide(text).into(),
         Ok(_) | Err(_) => Bytes::copy_from_slice(value),
     };
-    let shown = fields.map(|(name, value)| (name.to_owned(), shown(name, value)));
-    Value::Fields(shown.collect())
+    let fields = fields.map(|(name, value)| (name.to_owned(), text(name, value)));
+    Value::Fields(fields.collect())
 }

@@ -10,6 +10,7 @@ use super::digest::{OrderedDigest, Tag, leaf, pair};
 use super::minted::Minted;
 use ouli_codec::MessageView;
 use ouli_codec::identity::{Identity, has_hole, holes};
+use ouli_codec::shape::Shape;
 
 /// An identity in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +110,7 @@ impl<'a> Holes<'a> {
     }
 
     /// The digest of a value in a place where the client makes it up. It depends neither on the
-    /// value nor on its type.
+    /// value nor on its type, but tells a UUID from all others.
     pub(super) fn spot(&mut self, text: &str, place: u128) -> u128 {
         let place = child(place, leaf(Tag::Minted, &[]));
         match self.minted.get(text) {
@@ -119,7 +120,10 @@ impl<'a> Holes<'a> {
             }
             None => self.add(place, Identity::Placed(place, text.into())),
         }
-        leaf(Tag::Minted, &[])
+        match Shape::of(text) {
+            Shape::Uuid => leaf(Tag::Minted, b"uuid"),
+            Shape::Number | Shape::Word | Shape::Token => leaf(Tag::Minted, &[]),
+        }
     }
 
     /// The same in a JSON body. Each client counts its calls of JSON-RPC anew, so a short id stands
@@ -136,16 +140,6 @@ impl<'a> Holes<'a> {
     pub(super) fn collect(&mut self, text: &[u8], place: u128) {
         for (ordinal, (_, index)) in holes(text).enumerate() {
             let content = self.message.hole(index);
-            if let Some(identity) = content.and_then(|content| content.identity) {
-                self.add(child(place, ordinal as u128), identity);
-            }
-        }
-    }
-
-    /// The same without values that are short or common.
-    pub(super) fn collect_rare(&mut self, text: &[u8], place: u128) {
-        for (ordinal, (_, index)) in holes(text).enumerate() {
-            let content = self.message.hole(index).filter(|content| content.is_rare);
             if let Some(identity) = content.and_then(|content| content.identity) {
                 self.add(child(place, ordinal as u128), identity);
             }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::digest::{OrderedDigest, Sketch, Tag, UnorderedDigest, leaf, pair};
 use super::exclusions::Exclusions;
 use super::holes::{Holes, child};
-use super::minted::{Minted, SHOWN};
+use super::minted::Minted;
 use super::number::canonical;
 use super::repeated_names::RepeatedNames;
 use ouli_codec::identity::has_hole;
@@ -41,8 +41,11 @@ impl Json {
 
     fn node(node: Node<'_>, exclusions: &Exclusions<'_>, minted: &Minted<'_>) -> Self {
         match node.kind() {
-            Kind::Number | Kind::String(_) if exclusions.is_minted() => {
-                Self::String(SHOWN.to_owned())
+            Kind::Number if exclusions.is_minted() => {
+                Self::String(minted.shown_in_json(node.text()).to_owned())
+            }
+            Kind::String(text) if exclusions.is_minted() => {
+                Self::String(minted.shown_in_json(&text).to_owned())
             }
             Kind::String(text) if minted.is_searching() => Self::String(minted.hide(&text)),
             Kind::Null => Self::Null,

@@ -4,9 +4,28 @@ use std::sync::Arc;
 
 use super::minted_rules::{MintedRules, Spots};
 use ouli_codec::minted::{MintedValues, Occurrence, ValueSet, find};
+use ouli_codec::shape::Shape;
 
 /// What stands for such a value in reports.
 pub(super) const SHOWN: &str = "<minted>";
+
+/// The same for a UUID, which stands for no other value.
+pub(super) const SHOWN_UUID: &str = "<minted UUID>";
+
+/// True for two descriptions that differ only in what is a UUID among the values that a client made
+/// up.
+pub fn differ_in_shape(one: &str, other: &str) -> bool {
+    let without = |text: &str| text.replace(SHOWN_UUID, SHOWN);
+    one != other && without(one) == without(other)
+}
+
+/// What stands for a value in a place where the client makes it up.
+pub(super) fn shown(value: &str) -> &'static str {
+    match Shape::of(value) {
+        Shape::Uuid => SHOWN_UUID,
+        Shape::Number | Shape::Word | Shape::Token => SHOWN,
+    }
+}
 
 /// The values in one message that its client made up.
 #[derive(Default)]
@@ -52,6 +71,14 @@ impl<'a> Minted<'a> {
 
     pub(super) fn has_header(&self, name: &str) -> bool {
         self.rules.is_some_and(|rules| rules.has_header(name))
+    }
+
+    /// What stands in reports for a value in a place of a JSON body.
+    pub(super) fn shown_in_json(&self, value: &str) -> &'static str {
+        match !self.spots.own.is_empty() && self.get(value).is_none() {
+            true => SHOWN,
+            false => shown(value),
+        }
     }
 
     /// A text for reports, without its values.

@@ -4,7 +4,7 @@ use super::body::{body_kind, for_each_text};
 use super::minted::Minted;
 use super::minted_rules::{MintedRules, Spots};
 use super::part::KeyPart;
-use super::path::normalized;
+use super::path::{decoded, normalized};
 use ouli_codec::MessageView;
 use ouli_codec::identity::has_hole;
 use ouli_codec::minted::{ValueSet, is_followed};
@@ -46,10 +46,8 @@ pub(super) fn minted_in<'a>(parts: &'a [KeyPart], message: &'a dyn MessageView) 
 fn collect_head(minted: &mut Minted<'_>, rules: &MintedRules, message: &dyn MessageView) {
     let path = normalized(message.path());
     for segment in rules.segments(&path).into_iter().flatten() {
-        add(
-            &mut minted.own,
-            path.split('/').nth(segment).unwrap_or_default(),
-        );
+        let segment = path.split('/').nth(segment).unwrap_or_default();
+        add(&mut minted.own, &decoded(segment));
     }
     for (name, value) in message.query() {
         if minted.spots.has_query(name) {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::body::{body_kind, for_each_text};
 use super::minted_role::{JsonValue, Role};
 use super::minted_rules::{MintedRules, Spots, is_json_rpc};
-use super::path::normalized;
+use super::path::{decoded, normalized};
 use ouli_codec::MessageView;
 use ouli_codec::json::{Document, Kind, Node};
 
@@ -24,7 +24,7 @@ pub struct MintedValue {
 }
 
 /// Headers that name a request or a trace.
-const REQUEST_ID_HEADERS: [&str; 14] = [
+const REQUEST_ID_HEADERS: [&str; 15] = [
     "amz-sdk-invocation-id",
     "b3",
     "idempotency-key",
@@ -32,6 +32,7 @@ const REQUEST_ID_HEADERS: [&str; 14] = [
     "sentry-trace",
     "traceparent",
     "x-amzn-trace-id",
+    "x-b3-parentspanid",
     "x-b3-spanid",
     "x-b3-traceid",
     "x-client-request-id",
@@ -90,7 +91,7 @@ impl MintedRules {
         let path = normalized(message.path());
         for segment in self.segments(&path).into_iter().flatten() {
             let text = path.split('/').nth(segment).unwrap_or_default();
-            add(values, format!("path {segment}"), text, true);
+            add(values, format!("path {segment}"), &decoded(text), true);
         }
         for (index, (name, value)) in message.query().iter().enumerate() {
             if spots.has_query(name) {
@@ -108,8 +109,8 @@ impl MintedRules {
             for (index, value) in message.fields().get_all(name).enumerate() {
                 let text = value.to_str().unwrap_or_default();
                 add(values, format!("header {name} {index}"), text, false);
-                if let ("traceparent", Some(trace)) = (*name, text.split('-').nth(1)) {
-                    add(values, "trace".to_owned(), trace, false);
+                for (part, id) in trace_ids(name, text).enumerate() {
+                    add(values, format!("trace {name} {index} {part}"), id, false);
                 }
             }
         }
@@ -147,6 +148,18 @@ impl MintedRules {
         }
         found
     }
+}
+
+/// The ids in the value of a header that has several: of the trace, of the span and of its parent.
+fn trace_ids<'a>(name: &str, value: &'a str) -> impl Iterator<Item = &'a str> {
+    let separators: &[char] = match name {
+        "b3" | "sentry-trace" | "traceparent" => &['-'],
+        "x-amzn-trace-id" => &['=', ';'],
+        "x-cloud-trace-context" => &['/', ';'],
+        _ => &[],
+    };
+    let ids = value.split(separators);
+    ids.filter(|_| !separators.is_empty()).map(str::trim)
 }
 
 /// Notifications of progress, and the member that names the token: of MCP and of LSP.

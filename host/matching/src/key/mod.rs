@@ -40,6 +40,7 @@ pub use describe::{BodyPart, DescribedPart, Value, describe};
 pub use holes::IdentityUse;
 pub use json::{Json, Number};
 pub use keyed_message::KeyedMessage;
+pub use minted::differ_in_shape;
 pub use minted_role::{JsonValue, Role};
 pub use minted_rules::MintedRules;
 pub use minted_values::MintedValue;

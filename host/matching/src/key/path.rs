@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use ouli_codec::minted::is_plain;
+
 /// The path with its percent-encoding in upper case, without encoding of unreserved characters, and
 /// without dot segments.
 pub(super) fn normalized(path: &str) -> Cow<'_, str> {
@@ -35,6 +37,19 @@ fn normalized_encoding(path: &str) -> Cow<'_, str> {
     }
     text.push_str(rest);
     Cow::Owned(text)
+}
+
+/// A segment of a normalized path without its percent-encoding, if it is then written in the same
+/// way in all texts, as `urn:uuid:` is.
+pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let decoded = segment.replace("%3A", ":").replace("%40", "@");
+    match is_plain(&decoded) {
+        true => Cow::Owned(decoded),
+        false => Cow::Borrowed(segment),
+    }
 }
 
 /// RFC 3986, section 2.3.

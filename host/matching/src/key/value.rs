@@ -8,7 +8,7 @@ use super::digest::{OrderedDigest, Sketch, Tag, leaf};
 use super::holes::{Holes, child};
 use super::name_list::ExcludedNames;
 use super::part::{HEADER_PREFIX, KeyPart};
-use super::path::normalized;
+use super::path::{decoded, normalized};
 use super::value_digest::{ValueDigest, digest_pairs, sort_by_name};
 use ouli_codec::MessageView;
 use ouli_codec::identity::has_hole;
@@ -30,7 +30,11 @@ pub(super) fn digest_value(
             digest_pairs(Tag::Pairs, &pairs, &is_minted, holes)
         }
         KeyPart::Header(name) => header(message, name, holes),
-        KeyPart::Cookies | KeyPart::Vary { .. } | KeyPart::Minted(_) => {
+        KeyPart::Cookies => {
+            collect_cookies(message, holes);
+            ValueDigest::without_sketch(leaf(Tag::Text, COOKIES))
+        }
+        KeyPart::Vary { .. } | KeyPart::Minted(_) => {
             ValueDigest::without_sketch(leaf(Tag::Empty, &[]))
         }
         KeyPart::HiddenHeaders { except } => hidden(message, except, holes),
@@ -105,7 +109,7 @@ fn minted_path(path: &str, minted: &[usize], holes: &mut Holes<'_>) -> u128 {
     for (index, segment) in path.split('/').enumerate() {
         let place = child(holes.root(), index as u128);
         list.push(match minted.contains(&index) {
-            true => holes.spot(segment, place),
+            true => holes.spot(&decoded(segment), place),
             false => holes.leaf(Tag::Text, segment.as_bytes(), place),
         });
     }
@@ -120,20 +124,17 @@ fn header(message: &dyn MessageView, name: &str, holes: &mut Holes<'_>) -> Value
             .to_str()
             .ok()
             .filter(|_| holes.minted.has_header(name));
-        let value = value.as_bytes();
         list.push(match text {
             Some(text) => holes.spot(text, place),
-            None => holes.leaf(Tag::Text, &credentials::compared(name, value), place),
+            None => holes.leaf(
+                Tag::Text,
+                &credentials::compared(name, value.as_bytes()),
+                place,
+            ),
         });
-        if let Some(account) = credentials::account(name, value) {
-            holes.collect(account, child(place, ACCOUNT));
-        }
     }
     ValueDigest::without_sketch(list.finish())
 }
-
-/// The place of an account in credentials.
-const ACCOUNT: u128 = 1 << 64;
 
 /// The headers with secrets that no other part compares, sorted by name.
 pub(super) fn hidden_headers<'a>(
@@ -178,8 +179,11 @@ pub(super) fn collect_minted_headers(message: &dyn MessageView, holes: &mut Hole
     }
 }
 
+/// What is compared of cookies beside the identities in them: that there are some.
+pub(super) const COOKIES: &[u8] = b"sent";
+
 /// Collects the identities in the cookies, each in the place of its name.
-pub(super) fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) {
+fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) {
     for value in message.fields().get_all("cookie") {
         for cookie in value.as_bytes().split(|byte| *byte == b';') {
             let cookie = cookie.trim_ascii();
@@ -188,7 +192,7 @@ pub(super) fn collect_cookies(message: &dyn MessageView, holes: &mut Holes<'_>) 
                 .next()
                 .unwrap_or_default();
             let place = child(holes.root(), leaf(Tag::Name, name));
-            holes.collect_rare(cookie, place);
+            holes.collect(cookie, place);
         }
     }
 }

@@ -56,6 +56,22 @@ impl Change {
         }
     }
 
+    /// The change that ignores a place in the query or the body, instead of one more place of
+    /// values that the client makes up.
+    pub(super) fn or_ignore(self) -> Self {
+        match self {
+            Self::Mint(place) if place.starts_with('/') => Self::ignore_body(place),
+            Self::Mint(place) => match place.strip_prefix("query.") {
+                Some(name) => Self::Ignore {
+                    list: IgnoreList::Query,
+                    entry: name.to_owned(),
+                },
+                None => Self::Mint(place),
+            },
+            change => change,
+        }
+    }
+
     /// The key of the setting in `[matcher]`.
     pub fn setting(&self) -> &'static str {
         match self {

@@ -5,7 +5,9 @@ use std::fmt;
 
 use super::change::{Change, IgnoreList};
 use super::raw_difference::{Location, RawDifference, Step, pointer};
-use crate::key::HEADER_PREFIX;
+use crate::key::{HEADER_PREFIX, differ_in_shape};
+use ouli_codec::minted::is_followed;
+use ouli_codec::shape::may_be_of_one_client;
 
 /// What would make two requests match at one difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,23 +49,35 @@ fn resolution(
     shared: &HashMap<PointerShape<'_>, Vec<Step>>,
 ) -> Resolution {
     let part = difference.part.as_str();
+    if is_of_other_shape(difference) {
+        return hint(OTHER_SHAPE);
+    }
+    let is_minted = looks_minted(difference);
     match &difference.location {
         Location::Pointer(steps) => {
             let pattern = shared
                 .get(&PointerShape::of(difference, steps))
                 .unwrap_or(steps);
-            ignore(IgnoreList::Body, pointer(pattern))
+            match is_minted && !pattern.is_empty() {
+                true => mint(pointer(pattern)),
+                false => ignore(IgnoreList::Body, pointer(pattern)),
+            }
         }
-        Location::Field(name) => ignore(IgnoreList::Body, pointer(&[Step::Name(name.clone())])),
+        Location::Field(name) => match is_minted {
+            true => mint(pointer(&[Step::Name(name.clone())])),
+            false => ignore(IgnoreList::Body, pointer(&[Step::Name(name.clone())])),
+        },
         // A part without a name counts as one with an empty name.
         Location::Unnamed(_) => ignore(IgnoreList::Body, pointer(&[Step::Name(String::new())])),
         Location::Name(name) => match part.strip_prefix(HEADER_PREFIX) {
             Some(header) => Resolution::Setting(Change::RemoveHeader(header.to_owned())),
+            None if part == "query" && is_minted => mint(format!("query.{name}")),
             None if part == "query" => ignore(IgnoreList::Query, name.clone()),
+            None if part == "cookies" => Resolution::Setting(Change::IgnoreHeader(name.clone())),
             None => ignore(IgnoreList::Headers, name.clone()),
         },
         Location::PathForm(form) => Resolution::PathForm(form),
-        Location::PathPattern(path) => Resolution::Setting(Change::Mint(format!("path.{path}"))),
+        Location::PathPattern(path) => mint(format!("path.{path}")),
         Location::Whole | Location::Kind | Location::Order => whole(difference),
     }
 }
@@ -87,6 +101,32 @@ fn whole(difference: &RawDifference) -> Resolution {
             "a plugin computes part {own}: change the plugin or its settings"
         )),
     }
+}
+
+/// Why a value that the client made up does not match in a place of such values.
+const OTHER_SHAPE: &str = "only one of the two values is a UUID, and a declared place takes values \
+                           like the recorded one";
+
+/// True if a difference is only between values in a place where the client makes them up.
+fn is_of_other_shape(difference: &RawDifference) -> bool {
+    match (&difference.live, &difference.recorded) {
+        (Some(live), Some(recorded)) => differ_in_shape(live, recorded),
+        (_, _) => false,
+    }
+}
+
+/// True if both values look as if one client made them up.
+fn looks_minted(difference: &RawDifference) -> bool {
+    let (Some(live), Some(recorded)) = (&difference.live, &difference.recorded) else {
+        return false;
+    };
+    let inner = |text: &str| text.trim_matches('"').to_owned();
+    let (live, recorded) = (inner(live), inner(recorded));
+    is_followed(&live) && is_followed(&recorded) && may_be_of_one_client(&live, &recorded)
+}
+
+fn mint(place: String) -> Resolution {
+    Resolution::Setting(Change::Mint(place))
 }
 
 fn ignore(list: IgnoreList, entry: String) -> Resolution {

@@ -1,8 +1,12 @@
 //! Tries changes of the settings: the keys of two requests are derived with the changes in force.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::change::{Change, IgnoreList};
 use super::selection;
-use crate::key::KeyedMessage;
+use crate::key::{IdentityUse, Key, KeyedMessage};
+use ouli_codec::shape::may_be_of_one_client;
 use ouli_message::Fields;
 
 /// Most changes in one remedy. A longer list is no help to its reader.
@@ -21,8 +25,12 @@ pub(super) fn smallest_set(
     if live.matcher.is_some() || recorded.matcher.is_some() {
         return None;
     }
-    let mut kept = shorten(deduplicate(changes));
     let matches = |changes: &[Change]| matches(live, (recorded, response), changes);
+    let mut kept = shorten(deduplicate(changes));
+    if !matches(&kept) {
+        // The values do not stand for each other everywhere.
+        kept = kept.into_iter().map(Change::or_ignore).collect();
+    }
     if kept.is_empty() || kept.len() > MAX_CHANGES || !matches(&kept) {
         return None;
     }
@@ -58,7 +66,29 @@ fn matches(
     changes: &[Change],
 ) -> bool {
     let (live, recorded) = (changed(live, changes), changed(recorded, changes));
-    live.key() == recorded.key() && selection::mismatches(&live, (&recorded, response)).is_empty()
+    let (live_key, recorded_key) = (live.key(), recorded.key());
+    live_key == recorded_key
+        && has_one_renaming(&live_key, &recorded_key)
+        && selection::mismatches(&live, (&recorded, response)).is_empty()
+}
+
+/// True if the values that the clients made up stand for each other one to one.
+fn has_one_renaming(live: &Key, recorded: &Key) -> bool {
+    let value = |used: &IdentityUse| used.identity.minted_value().cloned();
+    let recorded: HashMap<u128, Option<Arc<str>>> = recorded
+        .identities()
+        .iter()
+        .map(|used| (used.place, value(used)))
+        .collect();
+    let (mut names, mut values) = (HashMap::new(), HashMap::new());
+    live.identities().iter().all(|used| {
+        let Some((own, Some(other))) = value(used).zip(recorded.get(&used.place).cloned()) else {
+            return true;
+        };
+        may_be_of_one_client(&own, &other)
+            && *names.entry(own.clone()).or_insert(other.clone()) == other
+            && *values.entry(other).or_insert(own.clone()) == own
+    })
 }
 
 fn deduplicate(changes: Vec<Change>) -> Vec<Change> {

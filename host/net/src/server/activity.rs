@@ -3,6 +3,7 @@
 //! hyper's own timer covers idle time and slow heads with one value and costs an allocation per
 //! request; this costs a few atomic stores.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::interim::InterimQueue;
 use super::reset_on_close::ResetOnClose;
 use super::trailer_slot::TrailerSlot;
 use super::whole_server::OptionsTargets;
+use crate::response_permit::ResponsePermits;
 use crate::upstream::PinnedConnection;
 
 /// Shared by a connection's socket, its requests and its task.
@@ -41,8 +43,9 @@ pub(super) struct Activity {
     invalid_head: AtomicBool,
     /// The connection is a tunnel.
     upgraded: AtomicBool,
-    /// The responses that wait for HTTP/2 flow control, and since when.
+    /// The requests whose responses wait for HTTP/2 flow control, and since when.
     stalled: Mutex<Vec<(u64, u64)>>,
+    response_permits: ResponsePermits,
     half_close: HalfClose,
     interim: InterimQueue,
     trailer_slot: TrailerSlot,
@@ -54,6 +57,9 @@ pub(super) struct Activity {
     /// The upstream connection that only this client uses, if its logins need one.
     pinned_upstream: OnceLock<PinnedConnection>,
 }
+
+/// A client that reads nothing for so long is slow: its response holds no request permit.
+pub(super) const SLOW_READER: Duration = Duration::from_millis(100);
 
 /// No time. All other times are milliseconds since the connection was opened.
 const UNSET: u64 = u64::MAX;
@@ -80,6 +86,7 @@ impl Activity {
             invalid_head: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
             stalled: Mutex::new(Vec::new()),
+            response_permits: ResponsePermits::default(),
             half_close: HalfClose::default(),
             interim: InterimQueue::default(),
             trailer_slot: TrailerSlot::default(),
@@ -281,15 +288,40 @@ impl Activity {
         self.write_blocked_since.load(Ordering::Relaxed) == UNSET
     }
 
-    /// A response waits for flow control from now on.
-    pub(super) fn stall(&self, response_id: u64) {
+    /// The response to this request waits for flow control from now on.
+    pub(super) fn stall(&self, request: u64) {
         let now = self.now_millis();
-        self.stalled.lock().push((response_id, now));
+        self.stalled.lock().push((request, now));
     }
 
-    /// A response no longer waits for flow control.
-    pub(super) fn unstall(&self, response_id: u64) {
-        self.stalled.lock().retain(|(id, _)| *id != response_id);
+    /// The response to this request no longer waits for flow control.
+    pub(super) fn unstall(&self, request: u64) {
+        self.stalled.lock().retain(|(id, _)| *id != request);
+    }
+
+    /// The permits that the responses hold.
+    pub(super) fn response_permits(&self) -> &ResponsePermits {
+        &self.response_permits
+    }
+
+    /// True if a response that may hold a permit waits for its client.
+    pub(super) fn awaits_reader(&self) -> bool {
+        self.response_permits.is_used() && (!self.is_flushed() || !self.stalled.lock().is_empty())
+    }
+
+    /// Responses whose client has read nothing for [`SLOW_READER`] give their permits back.
+    pub(super) fn give_back_permits(&self) {
+        if !self.response_permits.is_used() {
+            return;
+        }
+        let blocked_since = self.write_blocked_since.load(Ordering::Relaxed);
+        let is_slow = |since| since != UNSET && self.elapsed_since(since) >= SLOW_READER;
+        let stalled = self.stalled.lock();
+        let slow = stalled.iter().filter(|(_, since)| is_slow(*since));
+        let slow: HashSet<_> = slow.map(|(request, _)| *request).collect();
+        drop(stalled);
+        self.response_permits
+            .give_back(|request| is_slow(blocked_since) || slow.contains(&request));
     }
 
     fn is_stalled(&self, limit: Duration) -> bool {

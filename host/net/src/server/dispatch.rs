@@ -28,6 +28,13 @@ pub(super) struct AdmittedRequest {
     expected: Option<Arc<AtomicBool>>,
 }
 
+impl AdmittedRequest {
+    /// Its number on the connection.
+    pub(super) fn number(&self) -> u64 {
+        self.guard.number()
+    }
+}
+
 /// Counts a request as active. Called in the order in which requests arrive.
 pub(super) fn admit_request<S>(
     listener: &ListenerContext<S>,

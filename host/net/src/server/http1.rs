@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
-use super::activity::Activity;
+use super::activity::{Activity, SLOW_READER};
 use super::bounds::Bounds;
 use super::context::ConnectionContext;
 use super::dispatch;
@@ -105,7 +105,11 @@ where
             if report_half_close(activity, bounds, timeout_check.as_mut()) {
                 continue;
             }
+            if activity.awaits_reader() {
+                check_within(timeout_check.as_mut(), SLOW_READER);
+            }
             ready!(timeout_check.as_mut().poll(cx));
+            activity.give_back_permits();
             if let Some(end) = timeout_end(activity, bounds) {
                 return Poll::Ready(end);
             }
@@ -157,6 +161,14 @@ fn report_half_close(activity: &Activity, bounds: &Bounds, mut timer: Pin<&mut S
         timer.as_mut().reset(time);
     }
     false
+}
+
+/// Has the connection checked again after so much time at the latest.
+pub(super) fn check_within(timer: Pin<&mut Sleep>, left: Duration) {
+    let due = Instant::now() + left;
+    if due < timer.deadline() {
+        timer.reset(due);
+    }
 }
 
 /// How the connection ends if a time limit has expired.

@@ -13,7 +13,7 @@ use super::frames::{FrameInspector, SyntheticHandshake};
 use super::head_error::HeadError;
 use super::http1_validator::Http1Validator;
 use super::own_output::{OwnOutput, Step};
-use crate::shared_buffer;
+use crate::{fair_share, shared_buffer};
 
 /// A socket that starts with bytes that were read before, records its activity, and inspects what
 /// the client sends.
@@ -243,10 +243,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for InspectedIo<S> {
                 false => Poll::Ready(Ok(())),
             };
         }
-        match &self.inspector {
+        let before = target.filled().len();
+        let read = match &self.inspector {
             Inspector::Http1(_) => self.read_http1(cx, target),
             Inspector::Http2(_) => self.read_http2(cx, target),
-        }
+        };
+        fair_share::charge_read(cx, target, before);
+        read
     }
 }
 
@@ -349,6 +352,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
             return Poll::Ready(Ok(replaced));
         }
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        fair_share::charge_write(cx, &polled);
         self.on_write(&polled, buffers);
         polled
     }
@@ -386,6 +390,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for InspectedIo<S> {
             return Poll::Ready(Ok(replaced));
         }
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, buffers);
+        fair_share::charge_write(cx, &polled);
         self.on_write(&polled, buffers);
         polled
     }

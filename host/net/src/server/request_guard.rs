@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::activity::Activity;
 use super::body_error::BodyErrorFlag;
 use super::bounds::Bounds;
 use super::client_source::SourceRequest;
 use super::error::Rejection;
 use super::interim::{self, InterimScope, InterimSender};
+use crate::ResponsePermit;
 use crate::upstream::PinnedConnection;
 
 /// An active request. The connection is not idle while it or a clone of it lives.
@@ -76,6 +79,16 @@ impl RequestGuard {
     /// The address of the client; of IPv6 its /64 network.
     pub fn peer(&self) -> IpAddr {
         self.activity.source().address()
+    }
+
+    /// The permit that the response holds, until it ends or its client reads nothing for a while.
+    pub fn hold(&self, permit: OwnedSemaphorePermit) -> ResponsePermit {
+        self.activity.response_permits().hold(self.number, permit)
+    }
+
+    /// The number of the request on its connection.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// The connection ends with a reset. Only useful on HTTP/1.1, where the end of a response can

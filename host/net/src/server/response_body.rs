@@ -19,26 +19,26 @@ const CHUNK_SIZE: usize = 16 << 10;
 pub(super) struct ResponseBody<B> {
     body: Pin<Box<B>>,
     pending: Bytes,
-    response_id: u64,
+    request: u64,
     activity: Arc<Activity>,
 }
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
-    /// `response_id` is unique on the connection.
-    pub(super) fn new(body: B, response_id: u64, activity: Arc<Activity>) -> Self {
+    /// `request` is the number of its request on the connection.
+    pub(super) fn new(body: B, request: u64, activity: Arc<Activity>) -> Self {
         if !body.is_end_stream() {
-            activity.stall(response_id);
+            activity.stall(request);
         }
         Self {
             body: Box::pin(body),
             pending: Bytes::new(),
-            response_id,
+            request,
             activity,
         }
     }
 
     fn next_chunk(&mut self) -> Option<Result<Frame<Bytes>, B::Error>> {
-        self.activity.stall(self.response_id);
+        self.activity.stall(self.request);
         let chunk = self.pending.split_to(CHUNK_SIZE.min(self.pending.len()));
         Some(Ok(Frame::data(chunk)))
     }
@@ -52,7 +52,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.activity.unstall(self.response_id);
+        self.activity.unstall(self.request);
         if !self.pending.is_empty() {
             return Poll::Ready(self.next_chunk());
         }
@@ -85,6 +85,6 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
 impl<B> Drop for ResponseBody<B> {
     fn drop(&mut self) {
-        self.activity.unstall(self.response_id);
+        self.activity.unstall(self.request);
     }
 }

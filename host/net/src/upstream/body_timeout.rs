@@ -9,13 +9,13 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use super::body_end::EndCheck;
 use super::continue_gate::{ContinueGate, ResponseEnd};
 use super::error::BodyError;
 use super::stream_permit::StreamPermit;
+use crate::ResponsePermit;
 
 /// The body of a request.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -30,7 +30,7 @@ pub struct UpstreamBody {
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     end_check: EndCheck,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<ResponsePermit>,
     stream: Option<StreamPermit>,
     /// Gives a request body up that the upstream did not ask for.
     response_end: Option<ResponseEnd>,
@@ -62,8 +62,8 @@ impl UpstreamBody {
         self
     }
 
-    /// Keeps a request permit until the body has ended.
-    pub fn with_permit(mut self, permit: Option<OwnedSemaphorePermit>) -> Self {
+    /// Keeps a request permit until the body has ended, or its client reads nothing.
+    pub fn with_permit(mut self, permit: Option<ResponsePermit>) -> Self {
         self.permit = permit;
         self
     }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dial::Socket;
+use crate::fair_share;
 
 /// A connection whose writes succeed after the upstream has closed it.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ impl AsyncRead for EarlyCloseStream {
     ) -> Poll<io::Result<()>> {
         let before = target.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, target))?;
+        fair_share::charge_read(cx, target, before);
         let is_end = target.filled().len() == before && target.remaining() > 0;
         match self.write_error {
             // The kernel reports a reset once, and then an end. After a broken pipe the end is one:
@@ -78,7 +80,9 @@ impl AsyncWrite for EarlyCloseStream {
         if self.write_error.is_some() {
             return Poll::Ready(Ok(bytes.len()));
         }
-        let written = ready!(Pin::new(&mut self.io).poll_write(cx, bytes));
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        fair_share::charge_write(cx, &written);
+        let written = ready!(written);
         Poll::Ready(self.defer(written, bytes.len()))
     }
 
@@ -107,7 +111,9 @@ impl AsyncWrite for EarlyCloseStream {
         if self.write_error.is_some() {
             return Poll::Ready(Ok(length));
         }
-        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, buffers));
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, buffers);
+        fair_share::charge_write(cx, &written);
+        let written = ready!(written);
         Poll::Ready(self.defer(written, length))
     }
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::dial::Socket;
 use super::response_fields::{ResponseFields, is_headers};
 use crate::delegate_writes::delegate_writes;
+use crate::fair_share;
 use crate::server::frames::{FRAME_HEADER_LEN, FrameHeader};
 
 /// Bytes that are read at once after a part of a frame.
@@ -139,6 +140,7 @@ impl AsyncRead for InspectedStream {
         loop {
             self.take_checked(target);
             if target.filled().len() > before || self.has_ended || target.remaining() == 0 {
+                fair_share::charge_read(cx, target, before);
                 return Poll::Ready(Ok(()));
             }
             match self.held.is_empty() {

@@ -17,7 +17,7 @@ use crate::handler::{
     grpc_status,
 };
 use crate::record::{PrefixedBody, RequestHead};
-use crate::replay::{self, ClientCapabilities, Lookup, OwnIds};
+use crate::replay::{self, ClientCapabilities, Lookup};
 use crate::session::{ClaimedEntry, Entry, MemoryReservation, ReplayQueue};
 use ouli_codec::content_coding;
 use ouli_codec::grpc::{self, LengthPrefixedMessage, MessageSplitter};
@@ -138,7 +138,7 @@ impl CallReplay {
         if complete && (has_no_trailers || !is_grpc) {
             self.cursor.commit();
             let client = ClientCapabilities::unrestricted();
-            let own_ids = OwnIds::of_run(&context.snapshot.plugins, &context.session);
+            let own_ids = self.cursor.own_ids_of_heads();
             return match replay::recorded_response(context, &entry, &client, own_ids).await {
                 Ok(response) => {
                     self.trace.set_outcome(AccessOutcome::Hit);
@@ -177,7 +177,10 @@ impl CallReplay {
     /// The recorded head, without an encoding that this client does not accept.
     fn response_headers(&self, entry: &Entry) -> HeaderMap {
         let mut headers = entry.response.fields.to_map();
+        let own_ids = self.cursor.own_ids_of_heads();
+        own_ids.rename_fields(&mut headers);
         replay::add_renewed_fields(&mut headers, entry);
+        own_ids.repeat_fields(&mut headers);
         if let Some(encoding) = entry.response.fields.get_str("grpc-encoding")
             && !grpc::accepts(self.accept_encoding.as_deref(), encoding)
         {
@@ -325,7 +328,10 @@ impl CallReplay {
     async fn finish(mut self, sender: &FrameSender) -> Result<(), ClientGone> {
         let entry = self.cursor.entry();
         let is_grpc = entry.is_some_and(|entry| entry.response.is_grpc());
-        let trailers = entry.map(|entry| entry.response.trailers.to_map());
+        let mut trailers = entry.map(|entry| entry.response.trailers.to_map());
+        if let Some(trailers) = &mut trailers {
+            self.cursor.own_ids_of_heads().rename_fields(trailers);
+        }
         match self.cursor.ending() {
             Ending::Complete => sender.trailers(trailers.unwrap_or_default()).await,
             // As live: a call whose upstream sent no status ends with one of the gateway.

@@ -34,6 +34,7 @@ impl MessageEncoder {
         (is_text, bytes): (bool, Bytes),
         compressed: bool,
     ) -> Result<Bytes, ExchangeError> {
+        let bytes = cursor.with_own_ids(is_text, bytes).await?;
         if !compressed {
             return Ok(self.encoder.message(is_text, &bytes, false, None));
         }

@@ -362,16 +362,10 @@ impl WebSocketReplay {
                 // What cannot be read was not found.
                 let bytes = bytes.inspect_err(|_| self.cursor.count_failure(Outcome::Miss))?;
                 let text = matches!(due.kind, MessageKind::Text(_));
-                let (cursor, encoder) = (&self.cursor, &mut self.encoder);
-                let encoded = match cursor.with_own_ids(text, bytes).await {
-                    Ok(own) => {
-                        encoder
-                            .message(cursor, (text, own), payload.compressed)
-                            .await
-                    }
-                    Err(error) => Err(error),
-                };
-                match encoded {
+                let encoded = self
+                    .encoder
+                    .message(&self.cursor, (text, bytes), payload.compressed);
+                match encoded.await {
                     Ok(frame) => frame,
                     Err(error) => return self.handle_miss(&error).await.map(Some),
                 }

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt as _;
 
+use super::body_buffer;
 use super::error::ExchangeError;
 use crate::record::CaptureLimits;
 use crate::session::{MemoryBudget, MemoryReservation};
@@ -85,7 +86,10 @@ impl BufferedBody {
             if size > max {
                 return Err(ExchangeError::RequestBodyTooLarge { max });
             }
-            buffered.push(&mut joined, data, declared_length.unwrap_or(usize::MAX));
+            let announced = declared_length.unwrap_or(0);
+            if !buffered.push(&mut joined, data, (announced, max)) {
+                return Err(ExchangeError::MemoryLimit);
+            }
         }
         if !joined.is_empty() {
             buffered.bytes = joined.into();
@@ -93,23 +97,27 @@ impl BufferedBody {
         Ok((buffered, is_partial))
     }
 
-    /// Keeps a single chunk as it is, and joins several.
-    fn push(&mut self, joined: &mut Vec<u8>, data: Bytes, declared_length: usize) {
+    /// Keeps a single chunk as it is, and joins several: to the announced length, within a limit.
+    /// False if the system has no memory.
+    fn push(
+        &mut self,
+        joined: &mut Vec<u8>,
+        data: Bytes,
+        (announced, max): (usize, usize),
+    ) -> bool {
         self.reservation.force_grow(data.len());
         if joined.is_empty() && self.bytes.is_empty() {
             self.bytes = data;
-            return;
+            return true;
         }
         let previous = std::mem::take(&mut self.bytes);
         let size = joined.len() + previous.len() + data.len();
-        if size > joined.capacity() {
-            let spare = size
-                .max(joined.capacity() / 2 * 3)
-                .min(declared_length.max(size));
-            joined.reserve_exact(spare - joined.len());
+        if !body_buffer::grow(joined, size, announced, max) {
+            return false;
         }
         joined.extend_from_slice(&previous);
         joined.extend_from_slice(&data);
+        true
     }
 
     /// Moves the reservation from the request to its recording. Waits for memory if

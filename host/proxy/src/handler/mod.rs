@@ -4,6 +4,7 @@
 mod accept;
 mod access_log;
 mod admin_pages;
+pub(crate) mod body_buffer;
 mod body_workers;
 pub(crate) mod buffered_body;
 mod dispatch;

@@ -11,12 +11,13 @@ use http_body::Frame;
 use parking_lot::Mutex;
 
 use super::arrival_log::SharedArrivalLog;
-use crate::handler::RequestContext;
+use crate::handler::{RequestContext, body_buffer};
 use crate::session::{MemoryBudget, MemoryReservation, MemoryWait};
 use ouli_config::{Config, OnRecorderFull};
 use ouli_message::failure::FailureCause;
 use ouli_message::stream::{Ending, Side};
 use ouli_net::upstream;
+use ouli_redaction::{Secrets, WordReader};
 
 /// The limits of a capture, and the policy for a full recorder.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,9 @@ impl From<&Config> for CaptureLimits {
         }
     }
 }
+
+/// The most memory that is reserved before the bytes arrive.
+const MAX_SPARE: usize = 256 << 10;
 
 /// Why a body is not recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +87,8 @@ enum State {
 pub(crate) struct BodyCapture {
     bytes: Vec<u8>,
     reservation: MemoryReservation,
+    /// The bytes that `reservation` holds.
+    reserved: usize,
     state: State,
     limits: CaptureLimits,
     /// Bytes wait for memory.
@@ -94,6 +100,8 @@ pub(crate) struct BodyCapture {
     arrival_log: Option<(Side, SharedArrivalLog)>,
     /// The cause of an abort, if failures are recorded.
     failure_cause: Option<FailureCause>,
+    /// Learns what the upstream tells.
+    told: Option<(Arc<Secrets>, WordReader)>,
 }
 
 /// A captured body.
@@ -137,12 +145,14 @@ impl BodyCapture {
         Self {
             bytes: Vec::new(),
             reservation: budget.recording_reservation(),
+            reserved: 0,
             state: State::Open,
             limits,
             memory_wait: None,
             content_length: None,
             arrival_log: None,
             failure_cause: None,
+            told: None,
         }
     }
 
@@ -163,6 +173,12 @@ impl BodyCapture {
     /// The same capture with an arrival log.
     pub(crate) fn with_arrival_log(mut self, side: Side, log: SharedArrivalLog) -> Self {
         self.arrival_log = Some((side, log));
+        self
+    }
+
+    /// The same capture of what the upstream tells the clients of a session with these secrets.
+    pub(crate) fn told_to(mut self, secrets: Option<&Arc<Secrets>>) -> Self {
+        self.told = secrets.map(|secrets| (Arc::clone(secrets), WordReader::default()));
         self
     }
 
@@ -224,6 +240,10 @@ impl BodyCapture {
 
     /// Captures bytes. Pending while they wait for memory: the caller offers them again.
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<()> {
+        // The client has them before the exchange is complete.
+        if let (Some((secrets, reader)), None) = (&mut self.told, &self.memory_wait) {
+            secrets.tell(reader, data);
+        }
         if !matches!(self.state, State::Open) {
             return Poll::Ready(());
         }
@@ -262,20 +282,22 @@ impl BodyCapture {
         Poll::Ready(())
     }
 
-    /// Reserves memory for more bytes, with spare capacity if the budget permits.
+    /// Reserves memory for more bytes, with some to spare if the budget permits.
     fn try_reserve(&mut self, more: usize) -> bool {
-        let (length, capacity) = (self.bytes.len() + more, self.bytes.capacity());
-        if length <= capacity {
-            return true;
+        let length = self.bytes.len() + more;
+        if length > self.reserved {
+            let spare = length + (length / 2).min(MAX_SPARE);
+            let size = [spare, length]
+                .into_iter()
+                .find(|size| self.reservation.try_grow(size - self.reserved));
+            let Some(size) = size else { return false };
+            self.reserved = size;
         }
-        let spare = length.max(capacity / 2 * 3);
-        let size = [spare, length]
-            .into_iter()
-            .find(|size| self.reservation.try_grow(size - capacity));
-        if let Some(size) = size {
-            self.bytes.reserve_exact(size - self.bytes.len());
-        }
-        size.is_some()
+        let announced = self
+            .content_length
+            .and_then(|all| usize::try_from(all).ok());
+        let announced = announced.unwrap_or(0);
+        body_buffer::grow(&mut self.bytes, length, announced, self.limits.max_bytes)
     }
 
     fn log_arrival(&mut self) {
@@ -330,6 +352,7 @@ impl BodyCapture {
             self.memory_wait = None;
             self.bytes = Vec::new();
             self.reservation = self.reservation.new_empty();
+            self.reserved = 0;
         }
     }
 
@@ -351,6 +374,7 @@ impl BodyCapture {
         };
         let bytes = Bytes::from(std::mem::take(&mut self.bytes));
         let empty = self.reservation.new_empty();
+        self.reserved = 0;
         Ok(CapturedBody {
             bytes,
             trailers,

@@ -16,6 +16,7 @@ use crate::handler::{
     AccessOutcome, ExchangeError, RequestBody, RequestContext, RequestPermit, Route,
 };
 use ouli_config::Scheme;
+use ouli_net::ResponsePermit;
 use ouli_net::http::{forwarding, upgrade, validation};
 use ouli_net::server::{Contention, InterimSender};
 use ouli_net::upstream::{
@@ -139,6 +140,10 @@ pub(super) async fn send(
         parts.headers.insert(UPGRADE, protocol);
     }
     context.trace.set_outcome(AccessOutcome::Passed);
+    let permit = permit.map(|permit| match context.guard.as_deref() {
+        Some(guard) => guard.hold(permit),
+        None => ResponsePermit::new(permit),
+    });
     Ok(Response::from_parts(parts, body.with_permit(permit)))
 }
 

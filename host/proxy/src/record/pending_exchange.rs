@@ -18,7 +18,7 @@ use ouli_message::failure::FailureKind;
 use ouli_message::stream::Ending;
 use ouli_message::{CodedBody, Content, Failure, Fields};
 use ouli_plugin::Plugins;
-use ouli_redaction::Guard;
+use ouli_redaction::{Guard, Secrets, WordReader};
 
 /// An exchange whose response head has arrived.
 pub(crate) struct PendingExchange {
@@ -53,7 +53,7 @@ impl PendingExchange {
         (status, headers): (StatusCode, &HeaderMap),
         key: Option<u128>,
     ) -> Self {
-        Self {
+        let exchange = Self {
             shared: Arc::clone(&context.handler.shared),
             trace: context.trace.clone(),
             session: Arc::clone(&context.session),
@@ -72,7 +72,22 @@ impl PendingExchange {
             started: Instant::now(),
             records_failures: context.endpoint.configured.record_failures,
             failure: None,
+        };
+        exchange.learn_head()
+    }
+
+    /// The secrets of the session, if requests with those of the response may be looked up.
+    pub(crate) fn learning_secrets(&self) -> Option<&Arc<Secrets>> {
+        self.key.is_some().then(|| self.session.secrets())
+    }
+
+    fn learn_head(self) -> Self {
+        if let Some(secrets) = self.learning_secrets() {
+            for (_, value) in self.fields.iter() {
+                secrets.tell(&mut WordReader::default(), value.as_bytes());
+            }
         }
+        self
     }
 
     /// The same exchange as a stream with an arrival log.

@@ -172,7 +172,8 @@ pub(crate) async fn record_response(
     let reason = reason_phrase(parts.status, &parts.extensions);
     let mut exchange = PendingExchange::new(context, request, (parts.status, &parts.headers), key)
         .with_reason(reason);
-    let capture = BodyCapture::for_side(context, Side::Server, log.as_ref());
+    let capture = BodyCapture::for_side(context, Side::Server, log.as_ref())
+        .told_to(exchange.learning_secrets());
     let is_call = matches!(kind, Some(StreamKind::Grpc));
     let is_long_lived = is_call || matches!(kind, Some(StreamKind::Body(Some(_))));
     if let (Some(kind), Some(log)) = (kind, log) {

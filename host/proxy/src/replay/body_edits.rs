@@ -16,7 +16,7 @@ pub(crate) struct Edit {
 pub(crate) struct BodyEdits(Vec<Edit>);
 
 impl Edit {
-    pub(super) fn new(range: Range<usize>, new: &[u8]) -> Self {
+    pub(crate) fn new(range: Range<usize>, new: &[u8]) -> Self {
         let new = new.to_vec();
         Self { range, new }
     }
@@ -29,7 +29,7 @@ impl Edit {
 impl BodyEdits {
     /// Of edits that overlap, the first one in the list applies among those of one start, else the
     /// one that begins first.
-    pub(super) fn new(mut edits: Vec<Edit>) -> Self {
+    pub(crate) fn new(mut edits: Vec<Edit>) -> Self {
         edits.sort_by_key(|edit| edit.range.start);
         let mut free_from = 0;
         edits.retain(|edit| {
@@ -47,7 +47,7 @@ impl BodyEdits {
     /// Those that keep the length of the body: a part of a resource has the length that its head
     /// names.
     #[must_use]
-    pub(super) fn of_equal_length(mut self) -> Self {
+    pub(crate) fn of_equal_length(mut self) -> Self {
         self.0.retain(Edit::keeps_length);
         self
     }
@@ -66,7 +66,7 @@ impl BodyEdits {
     }
 
     /// The chunks of the new body. What replaces a range in two chunks is in the first one.
-    pub(super) fn move_chunks(&self, chunks: &mut [Chunk]) {
+    pub(crate) fn move_chunks(&self, chunks: &mut [Chunk]) {
         let (mut edits, mut moved_by, mut covered_to) = (self.0.iter().peekable(), 0_i64, 0);
         let (mut end, mut new_start) = (0_usize, 0_i64);
         for chunk in chunks {

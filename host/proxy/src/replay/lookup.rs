@@ -205,7 +205,8 @@ async fn find_assumed(
     };
     let found = lookup.index.find(&key.key, view.fields(), exhausted);
     if matches!(found, LookupResult::Hit(_)) {
-        lookup.index.count_assumed_values();
+        let before = &lookup.match_key.key;
+        lookup.index.count_assumed_values(&key.key, before);
         (lookup.request_view, lookup.match_key) = (view, key);
     }
     Ok(found)

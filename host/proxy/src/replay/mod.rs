@@ -1,11 +1,14 @@
 //! Replay: sends recorded responses to clients, with their recorded timing if configured.
 
-mod body_edits;
+mod awaited_events;
+pub(crate) mod body_edits;
+mod body_end;
 mod client_capabilities;
 mod counted_bytes;
 mod decoding_bounds;
 mod early_leave;
 mod early_replay;
+mod event_data;
 mod lookup;
 mod own_ids;
 mod own_json;

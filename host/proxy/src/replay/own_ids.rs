@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use memchr::memmem;
 
 use super::body_edits::{BodyEdits, Edit};
@@ -16,14 +16,18 @@ use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{Entry, Session};
 use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed, is_plain};
 use ouli_codec::randomness::looks_random;
-use ouli_matching::key::{MintedRules, MintedValue};
+use ouli_codec::words::spelled_like;
+use ouli_matching::key::{JsonValue, MintedRules, MintedValue, Role};
 use ouli_message::{Content, Fields, Request};
 use ouli_plugin::Plugins;
 use ouli_redaction::{RedactedMessage, is_placeholder};
 
 /// Headers of a response that repeat the id which the client gave its request.
-const REPEATED: [&str; 5] = [
+const REPEATED: [&str; 8] = [
     "request-id",
+    "x-b3-parentspanid",
+    "x-b3-spanid",
+    "x-b3-traceid",
     "x-client-request-id",
     "x-correlation-id",
     "x-ms-client-request-id",
@@ -47,6 +51,9 @@ pub(crate) struct OwnIds {
     /// Values that are found anywhere.
     texts: HashMap<Arc<str>, String>,
     set: ValueSet,
+    /// The calls of the request that its own response does not answer: the recorded id, and that
+    /// of the client.
+    unanswered: Vec<(Vec<u8>, String)>,
 }
 
 impl OwnIds {
@@ -87,17 +94,43 @@ impl OwnIds {
             false => 0,
         };
         let plugins = Arc::clone(plugins);
+        let response = &entry.response;
+        let has_answer = response.status != StatusCode::ACCEPTED && response.body.size() > 0;
         let compare = move || {
             if let Some(rules) = plugins.minted_rules() {
                 let recorded = values(rules, &recorded);
                 if !recorded.is_empty() {
-                    own.add(&values(rules, &live), recorded);
+                    let live = values(rules, &live);
+                    if !has_answer {
+                        own.unanswered = calls(&live, &recorded);
+                    }
+                    own.add(&live, recorded);
                 }
             }
             own
         };
         let (own, _memory) = context.work_on_body(size, compare).await?;
         Ok(own)
+    }
+
+    /// The same for what is in the heads of two requests.
+    pub(crate) fn of_heads(
+        plugins: &Arc<Plugins>,
+        session: &Arc<Session>,
+        (lookup, entry): (&Lookup, &Entry),
+    ) -> Self {
+        let mut own = Self::of_run(plugins, session);
+        let view = &lookup.request_view;
+        let rules = plugins.minted_rules();
+        if let Some(rules) = rules.filter(|it| it.may_have_values(&**view)) {
+            let heads = [lookup.request(), &*entry.request];
+            let [live, recorded] = heads.map(|it| values(rules, &with_body(it, Content::EMPTY)));
+            own.add(&live, recorded);
+            if rules.has_request_ids() {
+                own.add_left_out(lookup.request(), entry);
+            }
+        }
+        own
     }
 
     /// Keeps the ids in headers of the request that the response had too, but the recording leaves
@@ -152,6 +185,15 @@ impl OwnIds {
         self.session.is_none() && self.json.is_empty() && !has_texts
     }
 
+    /// The client gets the answers to its calls in a stream of another request.
+    pub(crate) fn announce_calls(&mut self, session: &Session, entry: &Entry) {
+        for (recorded, own) in self.unanswered.drain(..) {
+            session
+                .answered_calls()
+                .add(&entry.request.target, recorded, own);
+        }
+    }
+
     /// True if a value of this exchange alone is called otherwise, which counts as renamed. Ids of
     /// requests and traces are no part of a key.
     pub(crate) fn renames_own(&self) -> bool {
@@ -186,13 +228,19 @@ impl OwnIds {
     /// The ids of the request in fields that the recording leaves out, once they are renewed.
     pub(crate) fn repeat_fields(&self, fields: &mut HeaderMap) {
         for (name, own) in &self.left_out {
-            if let (Some(field), Ok(own)) = (fields.get_mut(name), own.parse()) {
-                *field = own;
+            if let Ok(own) = own.parse() {
+                fields.insert(name, own);
             }
         }
     }
 
-    /// The head of a response with the values of this client.
+    /// True if a value of the client has another length than the recorded one.
+    pub(crate) fn changes_lengths(&self) -> bool {
+        let mut texts = self.texts.iter();
+        !self.json.is_empty() || texts.any(|(recorded, own)| recorded.len() != own.len())
+    }
+
+    /// The head of a response, or its trailers, with the values of this client.
     pub(crate) fn rename_fields(&self, fields: &mut HeaderMap) {
         if self.is_empty() {
             return;
@@ -243,6 +291,7 @@ impl OwnIds {
                     Some(own) => own.clone(),
                     None => self.session.as_ref()?.own_value(&value)?.to_string(),
                 };
+                let own = spelled_like(&own, &text[range.clone()]);
                 Some(Edit::new(range, own.as_bytes()))
             })
             .collect()
@@ -261,6 +310,20 @@ fn is_distinct(recorded: &MintedValue) -> bool {
 fn values(rules: &MintedRules, request: &Arc<Request>) -> Vec<MintedValue> {
     let view = RedactedMessage::request("".into(), "".into(), Arc::clone(request));
     rules.values(&view)
+}
+
+/// The calls in a request: the recorded id, and that of the client.
+fn calls(live: &[MintedValue], recorded: &[MintedValue]) -> Vec<(Vec<u8>, String)> {
+    let of_calls = |values: &[MintedValue]| {
+        let values = values.iter().filter_map(|it| it.json.clone());
+        values
+            .filter(|it| it.role == Role::Call)
+            .collect::<Vec<JsonValue>>()
+    };
+    let pairs = of_calls(recorded).into_iter().zip(of_calls(live));
+    pairs
+        .map(|(recorded, live)| (recorded.compared, live.text))
+        .collect()
 }
 
 /// A recorded request with its body in memory.

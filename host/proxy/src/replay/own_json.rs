@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::body_edits::Edit;
+use super::event_data::EventData;
 use ouli_codec::chunks::chunk_kind;
 use ouli_codec::event_stream;
 use ouli_codec::json::Document;
@@ -86,8 +87,12 @@ impl OwnJson {
         match content_type.and_then(chunk_kind) {
             Some(ChunkKind::Event) => {
                 for size in event_stream::event_sizes(body) {
-                    let event = body.slice(start..start + size);
-                    self.add_event(rules, (&event, start), edits);
+                    let event = EventData::of(&body[start..start + size]);
+                    let place = |at: Range<usize>| {
+                        let at = event.place(at);
+                        start + at.start..start + at.end
+                    };
+                    self.add_json(rules, &event.text, place, edits);
                     start += size;
                 }
             }
@@ -101,29 +106,6 @@ impl OwnJson {
             }
             Some(ChunkKind::Raw) | None => self.add_json(rules, body, |at| at, edits),
         }
-    }
-
-    /// The data of an event is the text of all its lines (WHATWG HTML, section 9.2.6).
-    fn add_event(
-        &self,
-        rules: &MintedRules,
-        (event, start): (&Bytes, usize),
-        edits: &mut Vec<Edit>,
-    ) {
-        let ranges = event_stream::data_ranges(event);
-        let (mut data, mut lines) = (Vec::new(), Vec::with_capacity(ranges.len()));
-        for range in ranges {
-            lines.push((data.len(), start + range.start));
-            data.extend_from_slice(&event[range]);
-            data.push(b'\n');
-        }
-        // No string and no number is in two lines.
-        let place = |at: Range<usize>| {
-            let line = lines.partition_point(|(line, _)| *line <= at.start);
-            let (line, start) = lines[line.saturating_sub(1)];
-            start + at.start - line..start + at.end - line
-        };
-        self.add_json(rules, &data.into(), place, edits);
     }
 
     /// Adds what is replaced in a JSON text. `place` tells where a range of it is.

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
+use super::awaited_events::awaited_events;
+use super::body_end::BodyEnd;
 use super::client_capabilities::ClientCapabilities;
 use super::own_ids::OwnIds;
 use super::recorded_body::{Division, RecordedBody, edited_body, recorded_body, renamed_body};
 use super::renewed_fields::add_renewed_fields;
 use super::representation::Representation;
-use super::timed_body::{BodyEnd, TimedBody};
+use super::timed_body::TimedBody;
 use crate::handler::{ExchangeError, OutgoingBody, RequestContext};
 use crate::session::Entry;
 use ouli_codec::content_coding;
@@ -60,7 +62,10 @@ pub(crate) async fn recorded_response(
         }
         None => recorded_body(context, entry, (codings, form), division).await?,
     };
-    let trailers = form.trailers(&recorded.trailers);
+    let mut trailers = form.trailers(&recorded.trailers);
+    trailers
+        .iter_mut()
+        .for_each(|fields| own_ids.rename_fields(fields));
     let recorded_length = recorded.fields.get_str(CONTENT_LENGTH.as_str());
     let (body, length) = match body {
         RecordedBody::Chunks(chunks) => {
@@ -69,8 +74,9 @@ pub(crate) async fn recorded_response(
                 BodyEnd::Complete => sent,
                 _ => truncated_content_length(recorded_length, sent),
             });
+            let awaited = awaited_events(context, entry, &chunks);
             let timed = TimedBody::new(chunks, trailers, end, replay_timing(context));
-            (OutgoingBody::timed(timed), length)
+            (OutgoingBody::timed(timed.awaiting(awaited)), length)
         }
         RecordedBody::Whole(bytes) => {
             let has_length = recorded_length.is_some() && !without_body;
@@ -78,16 +84,31 @@ pub(crate) async fn recorded_response(
             (OutgoingBody::full(bytes, trailers, has_length), length)
         }
     };
+    let mut headers = form.headers(recorded, length);
+    if client.head_only && own_ids.changes_lengths() {
+        // The length of the body that a GET would get is not known (RFC 9110, section 9.3.2).
+        headers.remove(CONTENT_LENGTH);
+    }
+    Ok(with_head(body, entry, headers, &own_ids))
+}
+
+/// A response with the recorded head, of which these are the fields.
+fn with_head(
+    body: OutgoingBody,
+    entry: &Entry,
+    mut headers: HeaderMap,
+    own_ids: &OwnIds,
+) -> Response<OutgoingBody> {
+    own_ids.rename_fields(&mut headers);
+    add_renewed_fields(&mut headers, entry);
+    own_ids.repeat_fields(&mut headers);
     let mut response = Response::new(body);
-    *response.status_mut() = recorded.status;
-    *response.headers_mut() = form.headers(recorded, length);
-    own_ids.rename_fields(response.headers_mut());
-    if let Some(reason) = &recorded.reason {
+    *response.status_mut() = entry.response.status;
+    *response.headers_mut() = headers;
+    if let Some(reason) = &entry.response.reason {
         set_reason_phrase(response.extensions_mut(), reason);
     }
-    add_renewed_fields(response.headers_mut(), entry);
-    own_ids.repeat_fields(response.headers_mut());
-    Ok(response)
+    response
 }
 
 /// The pace of streams, and how long a stream that the client ended is kept open.

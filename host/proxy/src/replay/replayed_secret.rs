@@ -8,7 +8,7 @@ use super::lookup::{Lookup, unsendable_error};
 use crate::handler::{ExchangeError, RequestContext};
 
 /// Checks that a request of which no response is recorded can be sent: its secrets are those of the
-/// client.
+/// client. The upstream may repeat them from then on.
 ///
 /// # Errors
 /// If one is the placeholder of a recorded response.
@@ -20,6 +20,7 @@ pub(crate) async fn check_sendable(
         let own = lookup.borrow();
         let placeholders = own.index.placeholders_of(&own.match_key.key);
         if placeholders.is_empty() {
+            own.index.send_secrets(&own.match_key.key);
             return Ok(());
         }
         let index = Arc::clone(&own.index);
@@ -28,6 +29,10 @@ pub(crate) async fn check_sendable(
     };
     match found.await? {
         Some(secret) => Err(unsendable_error(context, lookup, secret).await),
-        None => Ok(()),
+        None => {
+            let own = lookup.borrow();
+            own.index.send_secrets(&own.match_key.key);
+            Ok(())
+        }
     }
 }

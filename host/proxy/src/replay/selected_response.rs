@@ -33,10 +33,10 @@ const NOT_MODIFIED_FIELDS: [HeaderName; 7] = [
 ];
 
 /// The response from the recorded one for the whole resource. None if the request asks for the
-/// whole itself, or the whole is not recorded.
+/// whole itself, or the whole is not recorded. If it is with other secrets, the lookup says so.
 pub(super) async fn selected_response(
     context: &RequestContext<'_>,
-    lookup: &Lookup,
+    lookup: &mut Lookup,
     client: &ClientCapabilities,
 ) -> Result<Option<Response<OutgoingBody>>, ExchangeError> {
     let request = lookup.request();
@@ -46,15 +46,20 @@ pub(super) async fn selected_response(
     let whole = look_up_request(context, plain).await?;
     let must_succeed = is_selective(request);
     let (key, fields) = (&whole.match_key.key, whole.request_view.fields());
-    let Some(entry) = lookup.index.find_whole(key, fields, must_succeed) else {
-        return Ok(None);
+    let entry = match lookup.index.find_whole(key, fields, must_succeed) {
+        Ok(Some(entry)) => entry,
+        Ok(None) => return Ok(None),
+        Err(conflict) => {
+            lookup.conflict.get_or_insert(conflict);
+            return Ok(None);
+        }
     };
     // The length of a body is known once the body is.
     let with_body = client.with_body();
-    let own_ids = OwnIds::of_run(&context.snapshot.plugins, &context.session);
+    let own_ids = OwnIds::of(context, &whole, &entry).await?;
     let response = recorded_response(context, &entry, &with_body, own_ids).await?;
     let response = if must_succeed {
-        selected(request, response)
+        selected(lookup.request(), response)
     } else {
         response
     };

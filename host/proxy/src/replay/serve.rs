@@ -47,7 +47,7 @@ pub(crate) async fn replay(
         LookupResult::NotFound | LookupResult::OtherIdentity(_) => {
             match refused.and_then(|refused| refused.repeat(context)) {
                 Some(claimed) => serve_hit(context, claimed, &client, None).await,
-                None => match selected_response(context, &lookup, &client).await? {
+                None => match selected_response(context, &mut lookup, &client).await? {
                     Some(response) => Ok(response),
                     None => Err(miss_error(context, lookup, None).await),
                 },
@@ -127,11 +127,12 @@ pub(crate) async fn serve_hit(
         return Err(replay_failure(context, (failure, claimed.hit())).await);
     }
     let (plugins, session) = (&context.snapshot.plugins, &context.session);
-    let own_ids = match lookup {
+    let mut own_ids = match lookup {
         Some(lookup) => OwnIds::of(context, lookup, entry).await?,
         None => OwnIds::of_run(plugins, session),
     };
     let renames_own = own_ids.renames_own();
+    own_ids.announce_calls(session, entry);
     let mut response = recorded_response(context, entry, client, own_ids).await?;
     let early_leave = EarlyLeave::of_chunks(&context.session, entry);
     response.body_mut().count_early_leave(early_leave);

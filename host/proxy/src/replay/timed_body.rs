@@ -12,16 +12,19 @@ use http_body::Frame;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
+use super::awaited_events::AwaitedEvent;
+use super::body_end::BodyEnd;
 use super::early_leave::{EarlyLeave, NOT_AWAITED};
 use ouli_config::Timing;
-use ouli_message::failure::{Failure, FailureKind};
-use ouli_message::stream::{Chunk, Ending};
+use ouli_message::stream::Chunk;
 use ouli_net::http::stream_reset;
 
 /// The rest of a replayed stream.
 pub(crate) struct TimedBody {
     /// Chunks with the delay from the start after which they are due.
     chunks: VecDeque<(Duration, Bytes)>,
+    /// What each of the chunks waits for. Empty if none waits.
+    awaited: VecDeque<Option<AwaitedEvent>>,
     trailers: Option<HeaderMap>,
     end: BodyEnd,
     /// How long a stream that the recorded client ended is kept open.
@@ -42,48 +45,6 @@ pub(crate) struct TimedBody {
 struct Clock {
     started: Instant,
     timer: Pin<Box<Sleep>>,
-}
-
-/// How a recorded body ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum BodyEnd {
-    /// Completely.
-    Complete,
-    /// It is aborted.
-    Aborted {
-        /// When, in microseconds from the start.
-        at: u64,
-        /// The error code on HTTP/2.
-        code: Option<u32>,
-        /// The connection is reset.
-        reset: bool,
-    },
-    /// It is kept open until the client leaves.
-    WaitForClient,
-}
-
-impl BodyEnd {
-    /// The end of a recorded body. On HTTP/1.1 the response is alone on its connection, which can
-    /// be reset.
-    pub(crate) fn of(ending: Ending, failure: Option<&Failure>, is_alone: bool) -> Self {
-        match (failure, ending) {
-            (Some(Failure { cause, at }), _) => match cause.kind {
-                FailureKind::ClientGone | FailureKind::Timeout => Self::WaitForClient,
-                _ => Self::Aborted {
-                    at: *at,
-                    code: cause.code,
-                    reset: is_alone && cause.kind == FailureKind::Reset,
-                },
-            },
-            (None, Ending::Complete) => Self::Complete,
-            (None, Ending::ClientAborted) => Self::WaitForClient,
-            (None, Ending::ServerAborted) => Self::Aborted {
-                at: 0,
-                code: None,
-                reset: false,
-            },
-        }
-    }
 }
 
 /// Bytes that notify when they are sent, which is when the connection drops them.
@@ -134,6 +95,7 @@ impl TimedBody {
         }
         Self {
             chunks,
+            awaited: VecDeque::new(),
             last_chunk_sent,
             trailers,
             end: match end {
@@ -152,6 +114,13 @@ impl TimedBody {
             early_leave: None,
             coding_end: 0,
         }
+    }
+
+    /// The chunks wait for this.
+    #[must_use]
+    pub(super) fn awaiting(mut self, awaited: Vec<Option<AwaitedEvent>>) -> Self {
+        self.awaited = awaited.into();
+        self
     }
 
     /// Counts a client that leaves before the last chunk.
@@ -182,6 +151,12 @@ impl TimedBody {
                 let due = *due;
                 ready!(self.poll_sleep_until(cx, due));
             }
+            let awaited = self.awaited.front_mut().and_then(Option::as_mut);
+            if let Some(awaited) = awaited.filter(|_| !self.skip_delays) {
+                let event = ready!(awaited.as_mut().poll(cx));
+                self.chunks[0].1 = event;
+            }
+            self.awaited.pop_front();
             let chunk = self.chunks.pop_front();
             return Poll::Ready(chunk.map(|(_, bytes)| Ok(Frame::data(bytes))));
         }
@@ -265,7 +240,9 @@ mod tests {
     use std::future::poll_fn;
 
     use super::*;
+    use ouli_message::failure::{Failure, FailureKind};
     use ouli_message::failure::{FailureCause, Phase};
+    use ouli_message::stream::Ending;
 
     const LINGER: Duration = Duration::from_millis(30);
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::identity_texts::{kind, quoted, shape_conflict, shown};
 use ouli_codec::identity::Identity;
 use ouli_matching::key::IdentityUse;
 use ouli_matching::miss::IdentityConflict;
@@ -86,7 +87,7 @@ impl KnownIdentities<'_> {
         if (self.is_recorded)(&own) {
             return Some(own);
         }
-        let placeholder = self.secrets.placeholder_of(secret)?;
+        let placeholder = self.secrets.recorded_placeholder_of(secret)?;
         (self.is_recorded)(&placeholder).then_some(placeholder)
     }
 }
@@ -116,6 +117,9 @@ impl Bindings {
                 let reason = format!("it has {}, not {}", shown(own), shown(other));
                 return Err(conflict(reason));
             };
+            if let Some(reason) = shape_conflict(own, other) {
+                return Err(conflict(reason));
+            }
             let bound = self.bound((secret, own), &fit, known);
             match bound {
                 Some(bound) if bound == *other => {
@@ -127,6 +131,10 @@ impl Bindings {
                 }
                 None if known.secrets.is_minted(secret) => {
                     return Err(conflict(MINTED.to_owned()));
+                }
+                None if known.secrets.tells_apart(other) => {
+                    let recorded = shown(other);
+                    return Err(conflict(format!("its secret is not {recorded}, {BY_KEY}")));
                 }
                 None => {
                     self.extend(&mut fit, (secret, own, other, part), known);
@@ -219,6 +227,13 @@ impl Bindings {
         bound.minted.clone().filter(|value| value != recorded)
     }
 
+    /// The recorded value for which one of this run stands, if it is another one.
+    pub(super) fn recorded_for(&self, own: &Arc<str>) -> Option<Arc<str>> {
+        let recorded = self.by_secret.get(&xxh3_128(own.as_bytes()))?;
+        let recorded = recorded.minted_value()?;
+        (recorded != own).then(|| Arc::clone(recorded))
+    }
+
     /// Where a value began to stand for a recorded one that a client made up.
     pub(super) fn origin_of(&self, recorded: &Arc<str>) -> Option<String> {
         let bound = self
@@ -280,10 +295,7 @@ impl Bindings {
             recorded: recorded.clone(),
             part: Arc::clone(part),
             is_renamed,
-            minted: match own {
-                Identity::Minted(value) | Identity::Placed(_, value) => Some(Arc::clone(value)),
-                Identity::Secret(_) | Identity::Placeholder(..) => None,
-            },
+            minted: own.minted_value().cloned(),
         });
     }
 
@@ -318,19 +330,22 @@ impl Fit {
     }
 
     /// What the secrets that begin to stand for others are in, and what they stand for.
-    pub(super) fn description(&self) -> String {
-        let renamed = self.new.iter().filter(|new| new.is_renamed);
-        let texts = renamed.map(|new| {
+    pub(super) fn descriptions(&self) -> impl Iterator<Item = String> {
+        let is_secret = |new: &&NewBinding| new.is_renamed && new.minted.is_none();
+        self.new.iter().filter(is_secret).map(|new| {
             let recorded = shown(&new.recorded);
             format!("the secret in {} stands for {recorded}", new.part)
-        });
-        texts.collect::<Vec<_>>().join(", ")
+        })
     }
 }
 
 /// Why a secret stands for no recorded one.
 const MINTED: &str =
     "the server made its secret in this run, so it is none that was recorded before";
+
+/// How it is known that a secret is another one.
+const BY_KEY: &str = "as the key in `OULI_REDACTION_KEY` tells; send the recorded one, or replay \
+                      without the key if another one may stand for it";
 
 /// The identities in the same places. Both are sorted by place.
 fn pairs<'a>(
@@ -360,25 +375,5 @@ fn digest(own: &Identity, secrets: &Secrets) -> Option<u128> {
         Identity::Minted(value) => Some(xxh3_128(value.as_bytes())),
         Identity::Placed(place, value) => Some(place ^ xxh3_128(value.as_bytes())),
         Identity::Placeholder(..) => None,
-    }
-}
-
-/// An identity without its secret.
-fn shown(identity: &Identity) -> String {
-    match identity {
-        Identity::Secret(_) => "a secret that is recorded in clear".to_owned(),
-        Identity::Placeholder(class, number) => format!("<{class}-{number}>"),
-        Identity::Minted(value) | Identity::Placed(_, value) => quoted(value),
-    }
-}
-
-fn quoted(value: &str) -> String {
-    format!("\"{value}\"")
-}
-
-fn kind(identity: &Identity) -> &'static str {
-    match identity {
-        Identity::Secret(_) | Identity::Placeholder(..) => "secret",
-        Identity::Minted(_) | Identity::Placed(..) => "value",
     }
 }

@@ -11,8 +11,9 @@ use super::error::SessionError;
 use super::session_state::Session;
 use ouli_cassette::{CassetteDir, LoadedCassette, RecordedExchange};
 use ouli_matching::miss::{DamagedExchange, Unavailable};
-use ouli_message::Exchange;
 use ouli_message::error_chain::error_chain;
+use ouli_message::stream::Stream;
+use ouli_message::{Exchange, Fields};
 
 impl Session {
     /// Reads the cassette from `folder` unless that was done before. Blocks on the disk. With
@@ -163,12 +164,21 @@ impl Session {
         let secrets = self.secrets();
         let (request, response) = (&exchange.request, &exchange.response);
         secrets.resume_numbering(request.target.as_bytes());
-        let fields = request.fields.iter().chain(response.fields.iter());
-        for (_, value) in fields {
+        let fields = [
+            &request.fields,
+            &request.trailers,
+            &response.fields,
+            &response.trailers,
+        ];
+        for (_, value) in fields.into_iter().flat_map(Fields::iter) {
             secrets.resume_numbering(value.as_bytes());
         }
+        secrets.resume_numbering(response.reason.as_deref().unwrap_or_default().as_bytes());
         secrets.resume_numbering(request.body.inline());
         secrets.resume_numbering(response.body.inline());
+        for message in exchange.stream.iter().flat_map(Stream::messages) {
+            secrets.resume_numbering(message.kind.inline_bytes());
+        }
     }
 
     fn log_edited(&self, edited: &[u64], strict: bool) {

@@ -40,6 +40,8 @@ pub struct ReasonCounts {
     pub redactions: BTreeMap<String, u64>,
     /// Hits without an equal key, by what they were found by.
     pub inexact: BTreeMap<String, u64>,
+    /// How often another secret began to stand for a recorded one, by its placeholder and place.
+    pub renamings: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -85,6 +87,14 @@ impl Counters {
         self.renamed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts that another secret begins to stand for a recorded one.
+    pub(super) fn count_renaming(&self, description: String) {
+        if let Some(total) = &self.total {
+            total.count_renaming(description.clone());
+        }
+        self.add(|reasons| &mut reasons.renamings, description, 1);
+    }
+
     /// Counts secrets that a rule redacted.
     pub fn count_redactions(&self, rule: &str, times: u64) {
         if let Some(total) = &self.total {
@@ -119,6 +129,7 @@ impl Counters {
         add_each(&mut own.skipped, reasons.skipped);
         add_each(&mut own.redactions, reasons.redactions);
         add_each(&mut own.inexact, reasons.inexact);
+        add_each(&mut own.renamings, reasons.renamings);
         for (defect, counts) in reasons.defects {
             add_each(own.defects.entry(defect).or_default(), counts);
         }
@@ -211,7 +222,7 @@ impl Counters {
 impl ReasonCounts {
     /// The counts of each kind.
     fn all_mut(&mut self) -> impl Iterator<Item = &mut BTreeMap<String, u64>> {
-        let others = [&mut self.skipped, &mut self.redactions];
+        let others = [&mut self.skipped, &mut self.redactions, &mut self.renamings];
         self.defects.values_mut().chain(others)
     }
 }

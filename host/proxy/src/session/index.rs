@@ -156,6 +156,13 @@ impl Index {
         keyed.find_map(|(entry, key)| Some((Arc::clone(entry), key.clone()?)))
     }
 
+    /// True if a request with this target is recorded.
+    pub(crate) fn has_target(&self, target: &str) -> bool {
+        let state = self.state.read();
+        let mut entries = state.entries.iter();
+        entries.any(|(entry, _)| entry.request.target == target)
+    }
+
     /// The exchanges of a key whose responses suit a request with these fields and whose secrets
     /// are those of the request, in recorded order. An error if there are none, but some with other
     /// secrets.

@@ -74,8 +74,9 @@ impl Index {
                 return None;
             };
             let is_free = bindings.is_free(&Identity::Placeholder(Arc::clone(&class), number));
-            let is_minted = self.session.secrets().is_minted_value(&value);
-            (is_free && is_rare(&value) && !is_minted).then_some((value, class, number))
+            let secrets = self.session.secrets();
+            let is_other = secrets.is_minted_value(&value) || secrets.is_another(&value, number);
+            (is_free && is_rare(&value) && !is_other).then_some((value, class, number))
         });
         let Some(new) = new
             .collect::<Option<Vec<_>>>()

@@ -150,6 +150,16 @@ impl Index {
         secrets.any(|secret| bindings.is_new(secret, &known))
     }
 
+    /// The secrets of a request are sent to the upstream, which may repeat them in its responses.
+    pub(crate) fn send_secrets(&self, live: &Key) {
+        let secrets = self.session.secrets();
+        for used in live.identities() {
+            if let Identity::Secret(digest) = secrets.resolve(&used.identity) {
+                secrets.send(digest);
+            }
+        }
+    }
+
     fn chooser<'a>(
         &'a self,
         (state, bindings): (&'a IndexState, &'a Bindings),
@@ -171,16 +181,27 @@ impl Index {
         chooser.fit(position).err()
     }
 
-    /// Counts a hit for which values of the request were assumed to be secrets.
-    pub(crate) fn count_assumed_values(&self) {
+    /// Counts a hit for which values of the request were assumed to be secrets: those that its key
+    /// has and `before` does not.
+    pub(crate) fn count_assumed_values(&self, key: &Key, before: &Key) {
         let session = self.session.name();
         tracing::warn!(
             %session,
             "a value of a request is assumed to be a secret, because the recorded request has one \
              in its place"
         );
-        let counters = self.session.counters();
+        let (counters, secrets) = (self.session.counters(), self.session.secrets());
         counters.count_defects(Defect::Assumed, ASSUMED_VALUE, 1);
+        for used in key.identities() {
+            let is_known = before.identities().iter().any(|it| it.place == used.place);
+            if let (Identity::Secret(digest), false) = (&used.identity, is_known)
+                && let Some(Identity::Placeholder(class, number)) =
+                    secrets.recorded_placeholder_of(*digest)
+            {
+                let taken = format!("the value in {} is taken for <{class}-{number}>", used.part);
+                counters.count_renaming(taken);
+            }
+        }
     }
 
     /// The secrets of the request stand for those of an exchange. Another one, `other`, may fit as
@@ -196,6 +217,13 @@ impl Index {
         if fit.is_renamed {
             counters.count_renamed();
         }
+        for description in fit.descriptions() {
+            let since = format!("{description} since exchange {}", entry.ordinal);
+            counters.count_renaming(match other {
+                Some(other) => format!("{since}; assumed, that of exchange {other} fits as well"),
+                None => since,
+            });
+        }
         let Some(other) = other else {
             return;
         };
@@ -204,7 +232,7 @@ impl Index {
             %session,
             "exchange {exchange} is replayed on an assumption: {}; the secret of exchange {other} \
              fits as well",
-            fit.description()
+            fit.descriptions().collect::<Vec<_>>().join(", ")
         );
         counters.count_defects(Defect::Assumed, ASSUMED, 1);
     }

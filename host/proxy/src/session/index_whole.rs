@@ -9,17 +9,21 @@ use super::entry::Entry;
 use super::index::Index;
 use super::plain_request::plain_request;
 use ouli_matching::key::Key;
+use ouli_matching::miss::IdentityConflict;
 use ouli_message::Fields;
 
 impl Index {
     /// The exchange with the whole resource for the key and the fields of a request for it: the
     /// next one that was not replayed, or else the last one. With `must_succeed` its status is 200.
+    ///
+    /// # Errors
+    /// If there are some, but only with other secrets.
     pub(crate) fn find_whole(
         &self,
         key: &Key,
         live: &Fields,
         must_succeed: bool,
-    ) -> Option<Arc<Entry>> {
+    ) -> Result<Option<Arc<Entry>>, IdentityConflict> {
         let state = self.state.read();
         let others = state.whole.get(&key.hash()).into_iter().flatten();
         let others = others.filter(|position| state.suits(**position, live));
@@ -27,7 +31,16 @@ impl Index {
         positions.extend(state.positions(key, live));
         positions.sort_unstable();
         let identities = key.identities();
-        positions.retain(|it| self.identity_conflict(&state, *it, identities).is_none());
+        let mut first_conflict = None;
+        positions.retain(|position| {
+            let conflict = self.identity_conflict(&state, *position, identities);
+            let is_fitting = conflict.is_none();
+            first_conflict = first_conflict.take().or(conflict);
+            is_fitting
+        });
+        if let Some(conflict) = first_conflict.filter(|_| positions.is_empty()) {
+            return Err(conflict);
+        }
         let entries = positions.iter().map(|position| &state.entries[*position].0);
         let uses = self.session.entries.uses();
         let suits = |entry: &&Arc<Entry>| {
@@ -37,7 +50,8 @@ impl Index {
         };
         let entries: Vec<_> = entries.filter(suits).collect();
         let unused = entries.iter().find(|entry| !uses.is_used(entry));
-        unused.or(entries.last()).map(|entry| Arc::clone(entry))
+        let found = unused.or(entries.last());
+        Ok(found.map(|entry| Arc::clone(entry)))
     }
 
     /// The key of a request without its condition or range, if the response has the whole resource.

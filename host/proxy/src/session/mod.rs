@@ -3,6 +3,7 @@
 //! Connects the cassette and the plugins. The request handler decides how a request is answered.
 
 mod all_runs;
+mod answered_calls;
 mod bindings;
 mod candidates;
 mod captured_exchange;
@@ -28,6 +29,7 @@ mod exchange_memory;
 mod forgotten_session;
 mod hit;
 mod identity_lists;
+mod identity_texts;
 mod idle_sessions;
 mod index;
 mod index_assumption;
@@ -54,6 +56,7 @@ mod position_list;
 mod received_placeholders;
 mod record_check;
 mod record_job;
+mod recorded_values;
 mod recorder;
 mod recorder_handle;
 mod recorder_limits;
@@ -69,6 +72,7 @@ mod session_state;
 mod shadow_comparison;
 mod stale_digests;
 mod stored_bodies;
+mod told;
 mod truncated_body;
 mod truncated_early;
 mod truncated_index;

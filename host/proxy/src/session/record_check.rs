@@ -1,16 +1,18 @@
 //! The guard's check of an exchange before it is written.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::outcome::Outcome;
+use super::stale_digests::OriginalBodies;
 use ouli_cassette::{CheckRejection, WriteCheck};
-use ouli_message::{Exchange, Stream};
+use ouli_message::{CodedBody, Exchange, Stream};
+use ouli_plugin::Plugins;
 use ouli_redaction::{Guard, GuardRejection, KnownSecrets, Secrets};
 
 /// The guard with the secrets of one session. It checks the bytes that are written.
-#[derive(Debug)]
 pub(super) struct GuardCheck {
     pub(super) guard: Arc<Guard>,
     pub(super) secrets: Arc<Secrets>,
@@ -19,6 +21,17 @@ pub(super) struct GuardCheck {
     pub(super) known: Option<KnownSecrets>,
     /// Maximum size in bytes of a body that is written as text or base64.
     pub(super) inline_body: usize,
+    /// What redacts exchanges of this session that were written before.
+    pub(super) plugins: Arc<Plugins>,
+    pub(super) session: Arc<str>,
+}
+
+impl fmt::Debug for GuardCheck {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("GuardCheck")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
 }
 
 impl WriteCheck for GuardCheck {
@@ -28,6 +41,19 @@ impl WriteCheck for GuardCheck {
             reason: refusal.to_string(),
             rule: refusal.rule,
         })
+    }
+
+    fn mask(&self, exchange: &Exchange) -> Option<Exchange> {
+        let original = OriginalBodies::of(exchange);
+        let redacted = self
+            .plugins
+            .redact(exchange.clone(), &self.session, &self.secrets);
+        let mut masked = redacted.ok()?.exchange;
+        original.remove_stale_digests(&mut masked);
+        if masked.response.body != exchange.response.body {
+            masked.response.coded = CodedBody::Derived;
+        }
+        Some(masked)
     }
 }
 

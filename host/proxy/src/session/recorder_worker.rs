@@ -23,8 +23,8 @@ use super::stale_digests::OriginalBodies;
 use super::test_exchange;
 use super::unwritten_bytes::{AcquiredBytes, UnwrittenBytes};
 use super::{
-    exchange_builder, outcome_log, record_check, stored_bodies, truncated_body, truncated_request,
-    websocket_exchange,
+    exchange_builder, outcome_log, record_check, recorded_values, stored_bodies, told,
+    truncated_body, truncated_request, websocket_exchange,
 };
 use ouli_cassette::{Ack, CheckRejection, Completion, WriteError, WriteRequest, Writer};
 use ouli_config::Defect;
@@ -72,12 +72,18 @@ impl<'a> RecorderWorker<'a> {
             secrets: Arc::clone(session.secrets()),
             known: None,
             inline_body: self.limits.inline_body,
+            plugins: Arc::clone(&job.plugins),
+            session: Arc::clone(session.name()),
         };
         let limits = (self.limits.unwritten_bytes, self.limits.offload_size);
         let mut memory = JobMemory::new(job.reservations, self.unwritten.begin(), limits);
         let begun = session.secrets().begin_exchange();
         let job_context = (&*job.plugins, &check);
-        let received = (job.captured, job.response_begun);
+        let received = Received {
+            captured: job.captured,
+            response_begun: job.response_begun,
+            is_looked_up: job.append,
+        };
         let exchange = self.redacted_exchange(&session, job_context, received, &mut memory);
         drop(job.unredacted);
         outcome_log::count_forgotten_secrets(&session);
@@ -105,6 +111,7 @@ impl<'a> RecorderWorker<'a> {
             exchange,
             start: job.start,
             check: Arc::new(check),
+            is_told: session.secrets().take_told(),
             completion,
         });
         Ok(())
@@ -115,11 +122,14 @@ impl<'a> RecorderWorker<'a> {
         &self,
         session: &Session,
         (plugins, check): (&Plugins, &GuardCheck),
-        (captured, response_begun): (CapturedExchange, u64),
+        received: Received,
         memory: &mut JobMemory,
     ) -> Result<Exchange, Outcome> {
-        memory.begin_work(captured.size(), 0);
-        let (mut exchange, form) = exchange_builder::decode_exchange(captured, &self.limits)?;
+        memory.begin_work(received.captured.size(), 0);
+        let response_begun = received.response_begun;
+        let (mut exchange, form) =
+            exchange_builder::decode_exchange(received.captured, &self.limits)?;
+        told::learn(&exchange, session.secrets(), received.is_looked_up);
         let parts = job_memory::parts(&exchange);
         memory.begin_work(job_memory::inline_size(&exchange), parts);
         let suffix = truncated_body::complete_body(&mut exchange)?;
@@ -133,6 +143,7 @@ impl<'a> RecorderWorker<'a> {
             session.counters().count_redactions(rule, *times);
         }
         let mut exchange = redacted.exchange;
+        recorded_values::rename(&mut exchange, session);
         websocket_exchange::check_control_frames(&exchange)?;
         original_bodies.remove_stale_digests(&mut exchange);
         form.settle(&mut exchange, check, |exchange, bytes| {
@@ -179,6 +190,15 @@ fn is_unchanged_by_redaction(
     let redacted =
         redacted.map_err(|failure| Outcome::Failed(Defect::PluginError, failure.to_string()))?;
     Ok(redacted.exchange.response.body.inline() == *bytes)
+}
+
+/// An exchange as it was captured.
+struct Received {
+    captured: CapturedExchange,
+    /// The time of the registry of secrets when the response began.
+    response_begun: u64,
+    /// Later requests of the run are looked up, so what it tells was learned as it arrived.
+    is_looked_up: bool,
 }
 
 /// An exchange that was passed to the writer.

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 use super::all_runs::AllRuns;
+use super::answered_calls::AnsweredCalls;
 use super::bindings::Bindings;
 use super::cassette_state::{CassetteState, LoadReport};
 use super::closed_exchanges::ClosedExchanges;
@@ -50,6 +51,8 @@ pub(super) struct Run {
     unwritten: Arc<UnwrittenCount>,
     /// Which secrets stand for which recorded ones.
     bindings: Arc<Mutex<Bindings>>,
+    /// The calls that a stream answers.
+    answered_calls: Arc<AnsweredCalls>,
     start_order: Arc<StartOrder>,
 }
 
@@ -60,6 +63,7 @@ impl Run {
             counters: Arc::new(Counters::of_run(&all_runs.total)),
             unwritten: Arc::default(),
             bindings: Arc::default(),
+            answered_calls: Arc::default(),
             start_order: Arc::default(),
         }
     }
@@ -178,6 +182,11 @@ impl Session {
         &self.run.bindings
     }
 
+    /// The calls of this run that a stream answers.
+    pub(crate) fn answered_calls(&self) -> &Arc<AnsweredCalls> {
+        &self.run.answered_calls
+    }
+
     /// True if a value that a client made up stands for a recorded one.
     pub(crate) fn renames_minted(&self) -> bool {
         self.bindings().lock().renames_minted()
@@ -199,6 +208,11 @@ impl Session {
     /// The value of this run that stands for a recorded one that a client made up.
     pub(crate) fn own_value(&self, recorded: &Arc<str>) -> Option<Arc<str>> {
         self.bindings().lock().value_for(recorded)
+    }
+
+    /// The recorded value for which one that a client of this run made up stands.
+    pub(super) fn recorded_value(&self, own: &Arc<str>) -> Option<Arc<str>> {
+        self.bindings().lock().recorded_for(own)
     }
 
     /// The counters of all runs.

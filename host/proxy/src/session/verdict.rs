@@ -28,6 +28,8 @@ pub struct SessionReport {
     pub inexact: BTreeMap<String, u64>,
     /// Hits in which secrets of the client stand for recorded ones.
     pub renamed: u64,
+    /// What other secrets stand for: placeholder, place and exchange, with how often that began.
+    pub renamings: BTreeMap<String, u64>,
     /// Requests not found in the cassette.
     pub misses: u64,
     /// Exchanges recorded that did not fail.
@@ -161,6 +163,7 @@ impl SessionReport {
             defects,
             redactions,
             inexact,
+            renamings,
         } = counters.reasons();
         let mut defects = named(defects);
         if let Some(reason) = session.incomplete() {
@@ -175,6 +178,7 @@ impl SessionReport {
             repeated: counters.repeated(),
             inexact,
             renamed: counters.renamed(),
+            renamings,
             misses: counters.misses(),
             recorded: counters.recorded(),
             recorded_failures: counters.recorded_failures(),
@@ -246,7 +250,8 @@ impl SessionReport {
     fn longest_text(&self) -> usize {
         let lines = self.unused.iter().chain(&self.damage);
         let reasons = self.defects.values().flat_map(BTreeMap::keys);
-        let all = lines.chain(self.skipped.keys()).chain(reasons);
+        let counted = self.skipped.keys().chain(self.renamings.keys());
+        let all = lines.chain(counted).chain(reasons);
         all.map(String::len).max().unwrap_or(0)
     }
 
@@ -259,6 +264,7 @@ impl SessionReport {
             }
         }
         withhold_reasons(&mut self.skipped, &withheld);
+        withhold_reasons(&mut self.renamings, &withheld);
         withhold_counts(&mut self.defects, &withheld);
     }
 }

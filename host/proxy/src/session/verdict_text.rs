@@ -11,6 +11,9 @@ use ouli_message::printable::printable_start;
 /// Maximum number of unused exchanges in the summary.
 const MAX_UNUSED_SHOWN: usize = 10;
 
+/// Maximum number of secrets that stand for others in the summary.
+const MAX_RENAMINGS_SHOWN: usize = 10;
+
 /// Maximum length in bytes of one line.
 const MAX_LINE: usize = 2000;
 
@@ -88,6 +91,13 @@ impl SessionReport {
         let repeat = Defect::Repeat.name();
         if self.repeated > 0 && self.failures.iter().all(|it| it.kind != repeat) {
             write!(text, "\n  {}", note(repeat, self.repeated, REPEATED))?;
+        }
+        for description in self.renamings.keys().take(MAX_RENAMINGS_SHOWN) {
+            write!(text, "\n  {}", cut(description))?;
+        }
+        if self.renamings.len() > MAX_RENAMINGS_SHOWN {
+            let more = self.renamings.len() - MAX_RENAMINGS_SHOWN;
+            write!(text, "\n  other secrets stand for {more} more")?;
         }
         for (found_by, count) in &self.inexact {
             write!(text, "\n  found without an equal key: {count} ({found_by})")?;

@@ -34,7 +34,7 @@ impl Tap {
             |side| BodyCapture::new(limits, budget).with_arrival_log(side, Arc::clone(&log));
         Self::Recording(Box::new(TunnelCapture {
             client: capture(Side::Client),
-            server: capture(Side::Server),
+            server: capture(Side::Server).told_to(exchange.learning_secrets()),
             exchange: Some(exchange.with_stream(StreamKind::WebSocket, Arc::clone(&log))),
         }))
     }

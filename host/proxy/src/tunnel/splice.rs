@@ -16,8 +16,8 @@ use ouli_message::stream::Side;
 use ouli_net::drain::DrainSignal;
 use ouli_net::shared_buffer;
 
-/// Reads of one direction before the other is polled.
-const MAX_READS_PER_POLL: usize = 16;
+/// Reads of one direction before the other is polled, and the other connections of the thread.
+const MAX_READS_PER_POLL: usize = 2;
 
 /// The timeouts of a tunnel.
 #[derive(Clone, Copy, Debug)]

@@ -82,6 +82,29 @@ fn redacted_headers_stay_valid_for_clients() {
 }
 
 #[test]
+fn the_accounts_of_computed_credentials_are_replaced_one_by_one() {
+    let cases = [
+        (
+            "SharedAccessSignature sr=h%2Fq&sig=x&se=1&skn=p",
+            "SharedAccessSignature sr=<authorization-1>&<authorization-2>&skn=<authorization-3>",
+        ),
+        (
+            "OAuth oauth_consumer_key=\"c\", oauth_token=\"t\", oauth_nonce=\"n\"",
+            "OAuth oauth_consumer_key=\"<authorization-1>\", oauth_token=\"<authorization-2>\"\
+             <authorization-3>",
+        ),
+        (
+            "SharedKey store:c2ln=",
+            "SharedKey <authorization-1>:<authorization-2>",
+        ),
+        ("OAuth y0_token", "OAuth <authorization-1>"),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(header("authorization", value), expected, "{value}");
+    }
+}
+
+#[test]
 fn other_headers_lose_only_their_secrets() {
     let cases = [
         ("x-note", "see pat_abcd1234", "see pat_<pat-1>"),

@@ -32,6 +32,7 @@ pub(crate) const HEADERS: ByClass = &[
             "x-goog-iam-authorization-token",
             "x-ms-copy-source-authorization",
             "x-ms-file-rename-source-authorization",
+            "x-wsse",
         ],
     ),
     // One class for both headers, so that a cookie gets the same placeholder in both directions.

@@ -99,6 +99,7 @@ fn request(
             session,
             exchange,
             check,
+            is_told: false,
             completion,
         },
         receiver,

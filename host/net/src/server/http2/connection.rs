@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -21,11 +20,12 @@ use super::idle;
 use super::shared_io::SharedIo;
 use crate::drain::Drain;
 use crate::http::forwarding;
-use crate::server::activity::Activity;
+use crate::server::activity::{Activity, SLOW_READER};
 use crate::server::bounds::Bounds;
 use crate::server::context::{ConnectionContext, ListenerContext};
 use crate::server::dispatch;
 use crate::server::frames::FrameInspector;
+use crate::server::http1::check_within;
 use crate::server::inspected_io::{InspectedIo, Inspector};
 use crate::server::response_body::ResponseBody;
 use crate::server::service::HttpService;
@@ -70,11 +70,7 @@ where
     let bounds = &listener.bounds;
     let io = SharedIo::new(io);
     let context = (Arc::clone(listener), Arc::clone(activity));
-    let response_count = AtomicU64::new(0);
-    let service = service_fn(move |request| {
-        let response_id = response_count.fetch_add(1, Ordering::Relaxed);
-        respond(context.clone(), request, response_id)
-    });
+    let service = service_fn(move |request| respond(context.clone(), request));
     let builder = builder(bounds, &listener.drain);
     let mut http2 = builder.serve_connection(TokioIo::new(io.clone_handle()), service);
     let mut drain_signal = listener.drain.signal();
@@ -101,7 +97,11 @@ where
                 Pin::new(&mut http2).graceful_shutdown();
                 continue;
             }
+            if activity.awaits_reader() {
+                check_within(timeout_check.as_mut(), SLOW_READER);
+            }
             ready!(timeout_check.as_mut().poll(cx));
+            activity.give_back_permits();
             timeout_check.as_mut().reset(Instant::now() + interval);
             let since = shutting_down.filter(|_| stopping);
             if since.is_some_and(|since| is_drained(activity, bounds, since)) {
@@ -134,13 +134,13 @@ where
 fn respond<S: HttpService>(
     (listener, activity): (Arc<ListenerContext<S>>, Arc<Activity>),
     request: Request<Incoming>,
-    response_id: u64,
 ) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> {
     let admitted = dispatch::admit_request(&listener, &activity, request);
+    let number = admitted.number();
     async move {
         let mut response = dispatch::handle(&listener, &activity, admitted).await;
         forwarding::detach(response.headers_mut());
-        Ok(response.map(|body| ResponseBody::new(body, response_id, activity)))
+        Ok(response.map(|body| ResponseBody::new(body, number, activity)))
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{ConversationCursor, has_key};
+use crate::conversation::client_message::Parties;
 use crate::handler::ExchangeError;
 use crate::replay::OwnIds;
 use ouli_message::stream::{Protocol, Side};
@@ -39,6 +40,20 @@ impl ConversationCursor {
             })
             .await?;
         Ok(())
+    }
+
+    /// What the client calls otherwise than the recorded one in the heads of their requests.
+    pub(in crate::conversation) fn own_ids_of_heads(&self) -> OwnIds {
+        let Parties {
+            snapshot,
+            session,
+            lookup,
+            ..
+        } = &self.parties;
+        match self.entry() {
+            Some(entry) => OwnIds::of_heads(&snapshot.plugins, session, (lookup, entry)),
+            None => OwnIds::of_run(&snapshot.plugins, session),
+        }
     }
 
     /// A message of the server with the values that the client made up. Only text has some. Work
