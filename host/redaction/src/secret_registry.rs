@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::build_locks::UpkeepLocks;
 use crate::common_values::is_searchable;
 use crate::forgetting_order::ForgettingOrder;
 use crate::forgotten_secrets::ForgottenSecrets;
@@ -12,7 +13,6 @@ use crate::search_index::SearchIndex;
 use crate::secret::{Name, Secret};
 use crate::secret_bounds::SecretBounds;
 use crate::secret_searcher::SecretSearcher;
-use crate::secret_upkeep::UpkeepLocks;
 use ouli_codec::identity::{FIRST_KEYED, Identity};
 
 #[derive(Default)]

@@ -4,22 +4,56 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
 use crate::forgotten_secrets::ForgottenSecrets;
 use crate::searcher_tier::Tier;
 use crate::secret_bounds::SecretBounds;
 use crate::secret_memory::{SecretMemory, SharedRegistry};
-
-/// Held by the thread that does the work for one registry.
-#[derive(Debug, Default)]
-pub(super) struct UpkeepLocks {
-    merging: Mutex<()>,
-    fingerprinting: Mutex<()>,
-}
+use crate::secret_registry::Registry;
+use crate::secrets::Secrets;
 
 /// A new secret does this work once there are so many forgotten secrets without fingerprints.
-pub(super) const MAX_UNPRINTED: usize = 64;
+const MAX_UNPRINTED: usize = 64;
+
+impl Secrets {
+    /// Changes the registry, and does what is due then.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        let result = self.change_only(change);
+        self.tidy_up();
+        result
+    }
+
+    /// Changes the registry. What is due then is left to the caller.
+    pub(super) fn change_only<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
+        let mut registry = self.registry.write();
+        let result = change(&mut registry);
+        self.memory.count(&mut registry);
+        result
+    }
+
+    /// Makes room in the memory of all sessions if they grow beyond it, and does work that is due
+    /// for the registry. The caller holds no lock.
+    pub(super) fn tidy_up(&self) {
+        self.memory.make_room();
+        let (is_merging_due, unprinted) = {
+            let registry = self.registry.read();
+            let tiers = registry.index.tiers_to_merge(true);
+            (!tiers.is_empty(), registry.unprinted.len())
+        };
+        if unprinted >= MAX_UNPRINTED {
+            // If another thread makes them, nobody waits for it.
+            let _ = self.make_fingerprints(Some(Instant::now()));
+        }
+        if is_merging_due {
+            self.memory.merge_tiers(&self.registry, true);
+        }
+    }
+
+    /// Makes the fingerprints of the secrets that were forgotten.
+    pub(super) fn make_fingerprints(&self, deadline: Option<Instant>) -> Option<()> {
+        let (registry, bounds) = (&self.registry, self.bounds);
+        self.memory.make_fingerprints(registry, bounds, deadline)
+    }
+}
 
 impl SecretMemory {
     /// Merges the tiers of a searcher that are due; all that hold forgotten secrets unless that

@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
 
 use crate::build_locks::BuildLocks;
 use crate::common_values::is_searchable;
@@ -16,7 +15,6 @@ use crate::secret_bounds::SecretBounds;
 use crate::secret_memory::{SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
-use crate::secret_upkeep::MAX_UNPRINTED;
 use crate::told_words::ToldWords;
 use ouli_codec::identity::{FIRST_KEYED, Identity};
 use ouli_codec::minted::MintedValues;
@@ -33,8 +31,8 @@ pub struct Secrets {
     pub(super) registry: SharedRegistry,
     pub(super) building: BuildLocks,
     /// The memory of all sessions.
-    memory: Arc<SecretMemory>,
-    bounds: SecretBounds,
+    pub(super) memory: Arc<SecretMemory>,
+    pub(super) bounds: SecretBounds,
     /// The keys of the digests of values.
     digest_keys: [RandomState; 2],
     /// The key that the numbers of placeholders follow from, if there is one.
@@ -366,45 +364,6 @@ impl Secrets {
             }
             secret
         })
-    }
-
-    /// Changes the registry, and does what is due then.
-    fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
-        let result = self.change_only(change);
-        self.tidy_up();
-        result
-    }
-
-    /// Changes the registry. What is due then is left to the caller.
-    pub(super) fn change_only<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
-        let mut registry = self.registry.write();
-        let result = change(&mut registry);
-        self.memory.count(&mut registry);
-        result
-    }
-
-    /// Makes room in the memory of all sessions if they grow beyond it, and does work that is due
-    /// for the registry. The caller holds no lock.
-    pub(super) fn tidy_up(&self) {
-        self.memory.make_room();
-        let (is_merging_due, unprinted) = {
-            let registry = self.registry.read();
-            let tiers = registry.index.tiers_to_merge(true);
-            (!tiers.is_empty(), registry.unprinted.len())
-        };
-        if unprinted >= MAX_UNPRINTED {
-            // If another thread makes them, nobody waits for it.
-            let _ = self.make_fingerprints(Some(Instant::now()));
-        }
-        if is_merging_due {
-            self.memory.merge_tiers(&self.registry, true);
-        }
-    }
-
-    /// Makes the fingerprints of the secrets that were forgotten.
-    pub(super) fn make_fingerprints(&self, deadline: Option<Instant>) -> Option<()> {
-        let (registry, bounds) = (&self.registry, self.bounds);
-        self.memory.make_fingerprints(registry, bounds, deadline)
     }
 }
 
