@@ -37,8 +37,8 @@ impl ForgettingOrder {
         self.earliest()
     }
 
-    /// Takes the next secret out. If so many steps are not enough, it is the least recently seen one
-    /// of those that were corrected.
+    /// Takes the next secret out. If so many steps are not enough, it is the least recently seen
+    /// one of those that were corrected.
     pub(super) fn take(&mut self, steps: &mut usize) -> Option<Arc<Secret>> {
         let mut oldest: Option<Arc<Secret>> = None;
         let is_corrected = self.correct(steps, |secret| {

@@ -62,6 +62,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod text_hash;
+mod told_secrets;
 mod told_words;
 
 pub use conversation_message::ConversationMessage;

@@ -94,7 +94,7 @@ impl SearchIndex {
         Some(self.set(built, dropped))
     }
 
-    /// The tiers to merge now. None are if `may_wait`, unless they are due.
+    /// The tiers to merge now. If those with forgotten secrets may not wait, they are all.
     pub(super) fn tiers_to_merge(&self, may_wait: bool) -> Vec<Arc<Tier>> {
         let (forgotten, all) = (self.forgotten.anchors, self.searcher.anchors());
         match forgotten > 0 && (!may_wait || 2 * forgotten >= all) {

@@ -168,8 +168,8 @@ impl Secrets {
             .into_iter()
             .flat_map(|(_, anchors)| anchors)
             .collect();
-        // In between, longer ones may be added, tiers merged, or the searcher dropped: then they are
-        // pending again.
+        // In between, longer ones may be added, tiers merged, or the searcher dropped: then they
+        // are pending again.
         loop {
             let (searcher, changes) = {
                 let registry = self.registry.read();

@@ -40,7 +40,7 @@ struct Member {
 /// takes more.
 const FORGOTTEN_SHARE: usize = 16;
 
-/// The share of the limit that is freed beyond the need, so that forgetting costs little per secret.
+/// The share of the limit that is freed beyond the need, so that forgetting costs little.
 const FREED_SHARE: usize = 64;
 
 /// At most so many bytes are freed beyond the need: no secret waits long for its room.
@@ -114,6 +114,19 @@ impl SecretMemory {
             .fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
         self.forgotten
             .fetch_add(forgotten.wrapping_sub(forgotten_before), Ordering::Relaxed);
+    }
+
+    /// Counts bytes of what is kept beside the secrets of a session, until it ends.
+    pub(super) fn add(&self, bytes: usize) {
+        if bytes > 0 {
+            self.used.fetch_add(bytes, Ordering::Relaxed);
+            self.make_room();
+        }
+    }
+
+    /// They are free.
+    pub(super) fn remove(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Forgets secrets if they take more than the limit: those that were never recorded first, and

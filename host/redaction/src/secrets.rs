@@ -372,6 +372,7 @@ impl Drop for Secrets {
         let mut registry = self.registry.write();
         registry.clear();
         self.memory.count(&mut registry);
+        self.memory.remove(self.told.counted());
     }
 }
 

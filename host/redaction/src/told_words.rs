@@ -7,15 +7,87 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::secrets::Secrets;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// The words of one session.
-#[derive(Default)]
+/// The words of one session, in filters of growing sizes: most sessions are told little.
 pub(super) struct ToldWords {
-    keys: RandomState,
-    filter: OnceLock<Box<[AtomicU64]>>,
+    seed: u64,
+    filters: [OnceLock<Filter>; SIZES.len()],
+    /// The bytes that count in the memory of all sessions.
+    counted: AtomicUsize,
+}
+
+/// A Bloom filter.
+struct Filter {
+    bits: Box<[AtomicU64]>,
+    words: AtomicUsize,
+}
+
+/// The sizes of the filters in bytes.
+const SIZES: [usize; 4] = [1 << 10, 1 << 12, 1 << 14, 1 << 16];
+/// A filter takes a word for so many bytes. The last one takes all.
+const BYTES_OF_WORD: usize = 2;
+/// Bits of each word.
+const BITS_OF_WORD: u64 = 4;
+
+impl Default for ToldWords {
+    fn default() -> Self {
+        Self {
+            seed: RandomState::new().hash_one(0),
+            filters: Default::default(),
+            counted: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Filter {
+    fn of_size(bytes: usize) -> Self {
+        Self {
+            bits: (0..bytes / 8).map(|_| AtomicU64::new(0)).collect(),
+            words: AtomicUsize::new(0),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.bits.len() * 8
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let is_set = |(index, bit): (usize, u64)| {
+            let bits = self
+                .bits
+                .get(index)
+                .map(|bits| bits.load(Ordering::Relaxed));
+            bits.is_some_and(|bits| bits & bit != 0)
+        };
+        self.places(hash).all(is_set)
+    }
+
+    fn is_full(&self) -> bool {
+        self.words.load(Ordering::Relaxed) >= self.bytes() / BYTES_OF_WORD
+    }
+
+    fn add(&self, hash: u64) {
+        for (index, bit) in self.places(hash) {
+            if let Some(bits) = self.bits.get(index) {
+                bits.fetch_or(bit, Ordering::Relaxed);
+            }
+        }
+        self.words.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The elements of a word, each with its bit.
+    fn places(&self, hash: u64) -> impl Iterator<Item = (usize, u64)> {
+        let count = self.bits.len() as u64 * 64;
+        let (first, step) = (hash >> 32, (hash & u64::from(u32::MAX)) | 1);
+        (0..BITS_OF_WORD).map(move |ordinal| {
+            let place = first.wrapping_add(ordinal.wrapping_mul(step)) % count;
+            let index = usize::try_from(place / 64).unwrap_or_default();
+            (index, 1 << (place % 64))
+        })
+    }
 }
 
 /// Reads one body as it arrives.
@@ -31,10 +103,6 @@ pub struct WordReader {
 const MIN_LEN: usize = 6;
 /// What counts of a longer word.
 const MAX_LEN: usize = 4096;
-/// The size of the filter: 64 KiB.
-const BITS: u64 = 1 << 19;
-/// Bits of each word.
-const BITS_OF_WORD: u64 = 3;
 
 impl ToldWords {
     /// Adds the words of the next bytes of a body.
@@ -58,13 +126,31 @@ impl ToldWords {
     /// True if the longest word of a value was told, which tells it from others.
     pub(super) fn have(&self, value: &[u8]) -> bool {
         let words = value.split(|byte| !is_word_byte(*byte));
-        let Some((filter, word)) = self.filter.get().zip(words.max_by_key(|word| word.len()))
-        else {
-            return false;
-        };
+        let word = words.max_by_key(|word| word.len()).unwrap_or_default();
         let word = &word[..word.len().min(MAX_LEN)];
-        let is_set = |(index, bit): (usize, u64)| filter[index].load(Ordering::Relaxed) & bit != 0;
-        word.len() >= MIN_LEN && self.places(word).all(is_set)
+        word.len() >= MIN_LEN && self.has(xxh3_64_with_seed(word, self.seed))
+    }
+
+    /// The bytes that are new since the last call.
+    pub(super) fn take_uncounted(&self) -> usize {
+        let bytes = self.bytes();
+        bytes.saturating_sub(self.counted.fetch_max(bytes, Ordering::Relaxed))
+    }
+
+    /// The bytes that were counted.
+    pub(super) fn counted(&self) -> usize {
+        self.counted.load(Ordering::Relaxed)
+    }
+
+    /// The size in bytes.
+    fn bytes(&self) -> usize {
+        let filters = self.filters.iter().filter_map(OnceLock::get);
+        filters.map(Filter::bytes).sum()
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let mut filters = self.filters.iter().map_while(OnceLock::get);
+        filters.any(|filter| filter.has(hash))
     }
 
     /// Adds a word, and what is left of it without the escape that it may begin with.
@@ -85,43 +171,16 @@ impl ToldWords {
         if word.len() < MIN_LEN {
             return;
         }
-        let new = || (0..BITS / 64).map(|_| AtomicU64::new(0)).collect();
-        let filter = self.filter.get_or_init(new);
-        for (index, bit) in self.places(word) {
-            filter[index].fetch_or(bit, Ordering::Relaxed);
+        let hash = xxh3_64_with_seed(word, self.seed);
+        if self.has(hash) {
+            return;
         }
-    }
-
-    /// The bits of a word: the elements of the filter, each with its bit.
-    fn places(&self, word: &[u8]) -> impl Iterator<Item = (usize, u64)> {
-        let hash = self.keys.hash_one(word);
-        let (first, step) = (hash >> 32, (hash & u64::from(u32::MAX)) | 1);
-        (0..BITS_OF_WORD).map(move |ordinal| {
-            let place = first.wrapping_add(ordinal.wrapping_mul(step)) % BITS;
-            let index = usize::try_from(place / 64).unwrap_or_default();
-            (index, 1 << (place % 64))
-        })
-    }
-}
-
-impl Secrets {
-    /// The upstream tells these next bytes of a body.
-    pub fn tell(&self, reader: &mut WordReader, bytes: &[u8]) {
-        self.told.read(reader, bytes);
-    }
-
-    /// The secret with this digest is sent to the upstream, whose responses may repeat it.
-    pub fn send(&self, digest: u128) {
-        let secret = self.registry.read().with_digest(digest).cloned();
-        if let Some(secret) = secret {
-            secret.send(|| self.told.have(secret.value()));
+        for (ordinal, (filter, size)) in self.filters.iter().zip(SIZES).enumerate() {
+            let filter = filter.get_or_init(|| Filter::of_size(size));
+            if ordinal + 1 == SIZES.len() || !filter.is_full() {
+                return filter.add(hash);
+            }
         }
-    }
-
-    /// True if a request was recorded, since the last call, with a secret that was told where no
-    /// rule looked: it is in clear in what was recorded before.
-    pub fn take_told(&self) -> bool {
-        self.was_told.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -190,7 +249,9 @@ mod tests {
                 format!("told-{number}").as_bytes(),
             );
         }
+        let told = (0..10_000).all(|number| words.have(format!("told-{number}").as_bytes()));
         let other = (0..10_000).filter(|number| words.have(format!("other-{number}").as_bytes()));
-        assert!(other.count() < 50);
+        assert!(told && other.count() < 200);
+        assert_eq!(words.bytes(), SIZES[..3].iter().sum::<usize>());
     }
 }
