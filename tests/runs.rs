@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ouli_config::Defect;
 
+use crate::cost::cassettes::cassette;
 use crate::support::binary::program;
 use crate::support::client::{self, Client};
 use crate::support::folder::Folder;
@@ -84,6 +85,30 @@ fn a_mark_rewinds_a_session_and_returns_its_verdict() {
     let report = gateway.finish();
     assert_eq!((report.hits, report.misses, report.passed), (5, 1, false));
     assert!(report.unused.is_empty(), "{:?}", report.unused);
+}
+
+#[test]
+fn a_mark_lists_the_first_unused_exchanges_and_counts_all() {
+    let folder = Arc::new(Folder::new());
+    fs::create_dir(folder.cassettes()).unwrap();
+    fs::write(folder.cassette("default"), cassette(150)).unwrap();
+    let gateway = gateway::replay(&folder).start();
+    let client = client::http1(&gateway);
+    assert_eq!(client.get("/nothing").status, 404);
+    let ended = mark(&gateway);
+    for verdict in [&ended["verdict"], &ended["total"]] {
+        assert_eq!(verdict["unused"].as_array().unwrap().len(), 100);
+        assert_eq!(verdict["unused"][0], "exchange 1 POST /0");
+        assert_eq!(
+            (&verdict["more_unused"], &verdict["exchanges"]),
+            (&50.into(), &150.into())
+        );
+    }
+    // Who asks gets all.
+    let now = client.get("/__ouli/sessions/default").json();
+    assert_eq!(now["total"]["unused"].as_array().unwrap().len(), 150);
+    assert!(now["total"].get("more_unused").is_none());
+    assert_eq!(gateway.finish().unused.len(), 150);
 }
 
 #[test]

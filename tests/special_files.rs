@@ -97,6 +97,9 @@ fn a_plugin_that_nobody_named_and_that_is_no_file_is_skipped() {
     // Regular files without a size, of which one cannot be read and one does not end.
     symlink("/proc/self/mem", at("mem.wasm")).unwrap();
     symlink("/proc/self/pagemap", at("pagemap.wasm")).unwrap();
+    // One with a size that cannot be read either, and one that is text.
+    symlink("/sys/class/net/lo/speed", at("speed.wasm")).unwrap();
+    symlink("/sys/class/net/lo/mtu", at("mtu.wasm")).unwrap();
     folder.write_config("plugins = \"plugins\"");
     let mut process = program(&folder, &["replay", "--listen", ANY]).start();
     process.address();
@@ -106,6 +109,8 @@ fn a_plugin_that_nobody_named_and_that_is_no_file_is_skipped() {
         ("dangling", "a link to a file that does not exist"),
         ("mem", "Input/output error"),
         ("pagemap", "cannot be read: "),
+        ("speed", "cannot be read: "),
+        ("mtu", "the kernel makes it up"),
     ]) {
         let skipped = format!("{name}.wasm in the plugins folder is skipped: it cannot be read");
         let mut lines = log.lines();

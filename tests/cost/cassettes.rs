@@ -72,7 +72,7 @@ pub(crate) fn text(exchanges: impl IntoIterator<Item = Exchange>) -> String {
 }
 
 /// A cassette of so many exchanges.
-pub(super) fn cassette(count: usize) -> String {
+pub(crate) fn cassette(count: usize) -> String {
     let body = b"{\"id\":1}";
     text((0..count).map(|number| exchange(&format!("/{number}"), "application/json", body)))
 }

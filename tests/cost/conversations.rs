@@ -105,6 +105,21 @@ fn messages_of_a_client_take_linear_time() {
 }
 
 #[test]
+fn messages_that_wait_for_the_server_take_linear_time() {
+    // The client says everything before the server's first message is due.
+    assert_linear(|count| {
+        let texts = (0..count).map(|number| format!("text {number}"));
+        let recorded = texts.clone().map(|it| text_of(Side::Client, it));
+        let mut first = text_of(Side::Server, "first");
+        first.at = 500_000;
+        let done = text_of(Side::Server, "done");
+        let messages = [first].into_iter().chain(recorded).chain([done]).collect();
+        let sent: Vec<_> = texts.flat_map(|it| frame(TEXT, it)).collect();
+        replayed(&text([socket(messages)]), &sent, |answer| answer == "first")
+    });
+}
+
+#[test]
 fn an_unmatched_message_takes_linear_time() {
     assert_linear(|count| {
         let one = |number: usize| {

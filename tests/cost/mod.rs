@@ -20,6 +20,7 @@ mod redaction;
 mod runs;
 mod transcripts;
 mod users;
+mod variants;
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -120,6 +121,7 @@ fn shapes() -> impl Iterator<Item = Shape> {
         runs::shapes(),
         transcripts::shapes(),
         users::shapes(),
+        variants::shapes(),
     ]
     .into_iter()
     .flatten()

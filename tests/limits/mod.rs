@@ -10,6 +10,7 @@ mod http2;
 mod index_memory;
 mod memory;
 mod message_memory;
+mod own_ids;
 mod plugins;
 mod recorder;
 mod recording;

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod json;
 pub mod message_view;
 pub mod minted;
+pub mod minted_values;
 pub mod multipart;
 pub mod randomness;
 pub mod shape;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::identity::Content;
 use crate::json::Document;
-use crate::minted::MintedValues;
+use crate::minted_values::MintedValues;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
 

@@ -3,16 +3,15 @@
 //! A value is found by the longest run of letters and digits in it, its anchor. A text is read
 //! once, and only runs that are anchors are compared further.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::randomness::{is_common_word, looks_random};
 use crate::words::{for_each_word, is_whole, percent_encoded};
 
 /// Shorter values occur by chance.
-const MIN_LEN: usize = 8;
+pub(crate) const MIN_LEN: usize = 8;
 
 /// Longer values are documents, not ids.
 const MAX_LEN: usize = 256;
@@ -49,31 +48,50 @@ pub fn is_plain(text: &str) -> bool {
 pub struct Occurrence {
     /// Where it is.
     pub range: Range<usize>,
-    /// The value. In the text it may be percent-encoded.
+    /// The value.
     pub value: Arc<str>,
 }
 
-/// A set of values that can be searched for.
-#[derive(Clone, Debug, Default)]
-pub struct ValueSet {
+/// A set of values that can be searched for, each with what is known of it.
+#[derive(Clone, Debug)]
+pub struct ValueSet<T = ()> {
     /// By the hash of an anchor.
     shapes: HashMap<u64, Vec<Shape>>,
-    values: HashSet<Arc<str>>,
+    values: HashMap<Arc<str>, T>,
     /// The values that are written otherwise in URLs, by these spellings.
     encoded: HashMap<Arc<str>, Arc<str>>,
 }
 
-/// Where a value is around its anchor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where values are around their anchors.
+#[derive(Clone, Copy, Debug)]
 struct Shape {
     before: usize,
     len: usize,
+    /// The number of these values.
+    count: usize,
+}
+
+impl<T> Default for ValueSet<T> {
+    fn default() -> Self {
+        Self {
+            shapes: HashMap::new(),
+            values: HashMap::new(),
+            encoded: HashMap::new(),
+        }
+    }
 }
 
 impl ValueSet {
     /// Adds a value. False if it is there already, or others of its anchor are too many.
     pub fn insert(&mut self, value: &Arc<str>) -> bool {
-        if !self.add_shape(value) {
+        self.insert_with(value, ())
+    }
+}
+
+impl<T> ValueSet<T> {
+    /// The same with what is known of it.
+    pub(crate) fn insert_with(&mut self, value: &Arc<str>, known: T) -> bool {
+        if self.values.contains_key(value) || !self.add_shape(value) {
             return false;
         }
         for spelling in percent_encoded(value) {
@@ -81,7 +99,8 @@ impl ValueSet {
                 self.encoded.insert(spelling.into(), Arc::clone(value));
             }
         }
-        self.values.insert(Arc::clone(value))
+        self.values.insert(Arc::clone(value), known);
+        true
     }
 
     /// True if a text can be found.
@@ -89,18 +108,44 @@ impl ValueSet {
         let Some((anchor, hash)) = anchor(text.as_bytes()) else {
             return false;
         };
-        let shape = Shape {
-            before: anchor.start,
-            len: text.len(),
-        };
-        let shapes = self.shapes.entry(hash).or_default();
-        if !shapes.contains(&shape) {
-            if shapes.len() >= MAX_SHAPES {
-                return false;
-            }
-            shapes.push(shape);
+        // Most anchors have one.
+        let shapes = self.shapes.entry(hash);
+        let shapes = shapes.or_insert_with(|| Vec::with_capacity(1));
+        let (before, len) = (anchor.start, text.len());
+        match shapes.iter().position(|it| it.is(before, len)) {
+            Some(at) => shapes[at].count += 1,
+            None if shapes.len() >= MAX_SHAPES => return false,
+            None => shapes.push(Shape {
+                before,
+                len,
+                count: 1,
+            }),
         }
         true
+    }
+
+    /// Removes the values for which `keep` is false.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &T) -> bool) {
+        let Self {
+            shapes,
+            values,
+            encoded,
+        } = self;
+        values.retain(|value, known| {
+            let is_kept = keep(value, known);
+            if !is_kept {
+                remove_shape(shapes, value);
+                for spelling in percent_encoded(value) {
+                    if encoded.remove(&*spelling).is_some() {
+                        remove_shape(shapes, &spelling);
+                    }
+                }
+            }
+            is_kept
+        });
+        shapes.shrink_to(2 * shapes.len());
+        values.shrink_to(2 * values.len());
+        encoded.shrink_to(2 * encoded.len());
     }
 
     /// True if it has no value.
@@ -108,17 +153,33 @@ impl ValueSet {
         self.values.is_empty()
     }
 
-    /// The value of the set that is equal to a text, or to its percent-encoding.
-    pub fn get(&self, text: &str) -> Option<&Arc<str>> {
-        self.values.get(text).or_else(|| self.encoded.get(text))
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
     }
 
-    /// The values in a text, in order and without overlaps.
-    pub fn find(&self, text: &[u8]) -> Vec<Occurrence> {
-        find(text, None, self)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &T)> {
+        self.values.iter()
     }
 
-    fn add_around(&self, text: &[u8], (word, hash): (usize, u64), found: &mut Vec<Occurrence>) {
+    /// The hashes of the anchors.
+    pub(crate) fn anchors(&self) -> impl Iterator<Item = u64> {
+        self.shapes.keys().copied()
+    }
+
+    /// The value of the set that is equal to a text, or to its percent-encoding, and what is known
+    /// of it.
+    pub fn get(&self, text: &str) -> Option<(&Arc<str>, &T)> {
+        let known = self.values.get_key_value(text);
+        known.or_else(|| self.values.get_key_value(self.encoded.get(text)?))
+    }
+
+    /// Adds the values around a word of a text that begins at a place and has this hash.
+    pub(crate) fn add_around(
+        &self,
+        text: &[u8],
+        (word, hash): (usize, u64),
+        found: &mut Vec<Occurrence>,
+    ) {
         for shape in self.shapes.get(&hash).into_iter().flatten() {
             let range = word.checked_sub(shape.before).map(|at| at..at + shape.len);
             let Some(range) = range.filter(|range| is_whole(text, range)) else {
@@ -126,7 +187,7 @@ impl ValueSet {
             };
             let known = text.get(range.clone());
             let known = known.and_then(|it| std::str::from_utf8(it).ok());
-            if let Some(value) = known.and_then(|known| self.get(known)) {
+            if let Some((value, _)) = known.and_then(|known| self.get(known)) {
                 let value = Arc::clone(value);
                 found.push(Occurrence { range, value });
             }
@@ -134,108 +195,29 @@ impl ValueSet {
     }
 }
 
-/// The values of one session. Who searches waits for nobody unless a run may be an anchor.
-#[derive(Debug)]
-pub struct MintedValues {
-    limit: usize,
-    filter: OnceLock<Box<Filter>>,
-    set: RwLock<ValueSet>,
-}
-
-/// A set bit for the hash of each anchor.
-type Filter = [AtomicU64; FILTER_WORDS];
-
-const FILTER_WORDS: usize = 1024;
-
-impl MintedValues {
-    /// No values; there may be so many.
-    pub fn with_limit(limit: usize) -> Self {
-        Self {
-            limit,
-            filter: OnceLock::new(),
-            set: RwLock::default(),
-        }
-    }
-
-    /// Adds values. Those beyond the limit count in their own place alone.
-    pub fn extend<'a>(&self, values: impl IntoIterator<Item = &'a Arc<str>>) {
-        for value in values {
-            self.insert(value);
-        }
-    }
-
-    fn insert(&self, value: &Arc<str>) -> bool {
-        if self.get(value).is_some() {
-            return true;
-        }
-        let mut set = self.set.write().unwrap_or_else(PoisonError::into_inner);
-        if set.values.len() >= self.limit || !set.insert(value) {
-            return false;
-        }
-        drop(set);
-        let filter = self
-            .filter
-            .get_or_init(|| Box::new([const { AtomicU64::new(0) }; FILTER_WORDS]));
-        let encoded = percent_encoded(value);
-        let spellings = encoded.iter().map(String::as_str).chain([&**value]);
-        for (_, hash) in spellings.filter_map(|it| anchor(it.as_bytes())) {
-            let (word, bit) = place(hash);
-            filter[word].fetch_or(bit, Ordering::Release);
-        }
-        true
-    }
-
-    /// The number of values.
-    pub fn len(&self) -> usize {
-        let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-        set.values.len()
-    }
-
-    /// True if there is none.
-    pub fn is_empty(&self) -> bool {
-        self.filter.get().is_none()
-    }
-
-    /// The known value that is equal to a text.
-    pub fn get(&self, text: &str) -> Option<Arc<str>> {
-        self.filter.get()?;
-        let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-        set.get(text).cloned()
-    }
-
-    fn add_around(&self, text: &[u8], word: (usize, u64), found: &mut Vec<Occurrence>) {
-        let (at, bit) = place(word.1);
-        let filter = self.filter.get().map(|filter| &filter[at]);
-        if filter.is_some_and(|bits| bits.load(Ordering::Acquire) & bit != 0) {
-            let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-            set.add_around(text, word, found);
-        }
+impl Shape {
+    fn is(&self, before: usize, len: usize) -> bool {
+        self.before == before && self.len == len
     }
 }
 
-/// The values in a text, in order and without overlaps: those of a session, and further ones. Of
-/// two that overlap, the one that begins first, then the longer one.
-pub fn find(text: &[u8], known: Option<&MintedValues>, own: &ValueSet) -> Vec<Occurrence> {
-    let mut found = Vec::new();
-    if text.len() < MIN_LEN || (own.is_empty() && known.is_none_or(MintedValues::is_empty)) {
-        return found;
+/// A text with this shape is not searched for any more.
+fn remove_shape(shapes: &mut HashMap<u64, Vec<Shape>>, text: &str) {
+    let Some((anchor, hash)) = anchor(text.as_bytes()) else {
+        return;
+    };
+    let Some(own) = shapes.get_mut(&hash) else {
+        return;
+    };
+    if let Some(at) = own.iter().position(|it| it.is(anchor.start, text.len())) {
+        own[at].count -= 1;
+        if own[at].count == 0 {
+            own.swap_remove(at);
+        }
     }
-    for_each_word(text, |range, hash| {
-        if let Some(known) = known {
-            known.add_around(text, (range.start, hash), &mut found);
-        }
-        if !own.is_empty() {
-            own.add_around(text, (range.start, hash), &mut found);
-        }
-    });
-    found.sort_by_key(|it| (it.range.start, usize::MAX - it.range.end));
-    let mut free_from = 0;
-    found.retain(|it| {
-        let is_free = it.range.start >= free_from;
-        free_from = if is_free { it.range.end } else { free_from };
-        is_free
-    });
-    found
+    if own.is_empty() {
+        shapes.remove(&hash);
+    }
 }
 
 /// The longest run of letters and digits of a value, and its hash.
@@ -250,15 +232,17 @@ fn anchor(value: &[u8]) -> Option<(Range<usize>, u64)> {
     longest
 }
 
-fn place(hash: u64) -> (usize, u64) {
-    let bits = usize::try_from(hash >> 48).unwrap_or(0);
-    (bits / 64 % FILTER_WORDS, 1 << (bits % 64))
+/// The hashes of the anchors of a value and of its spellings in URLs.
+pub(crate) fn anchor_hashes(value: &str) -> Vec<u64> {
+    let encoded = percent_encoded(value);
+    let spellings = encoded.iter().map(String::as_str).chain([value]);
+    let anchors = spellings.filter_map(|it| anchor(it.as_bytes()));
+    anchors.map(|(_, hash)| hash).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::spelled_like;
 
     const ID: &str = "0b7c1f1e-3d52-4c3e-9a43-2f3c5d6e7f80";
 
@@ -286,73 +270,6 @@ mod tests {
         ] {
             assert!(!is_followed(value), "{value}");
         }
-    }
-
-    #[test]
-    fn values_are_found_as_whole_words() {
-        let values = MintedValues::with_limit(3);
-        assert!(
-            values.is_empty()
-                && find(ID.as_bytes(), Some(&values), &ValueSet::default()).is_empty()
-        );
-        for value in [ID, "run-2026x1", "run-2026x1-b"] {
-            assert!(values.insert(&value.into()));
-            assert!(values.insert(&value.into()), "it is known");
-        }
-        assert!(!values.insert(&"one-more-4711a".into()));
-        let mut own = ValueSet::default();
-        own.insert(&"own-9f8e7d6c".into());
-        let found = |text: &str| -> Vec<String> {
-            let found = find(text.as_bytes(), Some(&values), &own);
-            found
-                .iter()
-                .map(|it| format!("{}@{}", it.value, it.range.start))
-                .collect()
-        };
-        assert_eq!(found(&format!("/jobs/{ID}/log")), [format!("{ID}@6")]);
-        assert_eq!(found(&format!("a{ID}")), [""; 0]);
-        assert_eq!(found(&format!("{ID}0")), [""; 0]);
-        assert_eq!(
-            found("job-run-2026x1: own-9f8e7d6c"),
-            ["run-2026x1@4", "own-9f8e7d6c@16"]
-        );
-        assert_eq!(found("run-2026x1-b"), ["run-2026x1-b@0"], "the longer one");
-        assert_eq!(found("run 2026x1"), [""; 0]);
-        assert_eq!(found("2026x1"), [""; 0]);
-    }
-
-    #[test]
-    fn values_are_found_after_escapes_and_in_urls() {
-        let mut set = ValueSet::default();
-        let urn = format!("urn:uuid:{ID}");
-        for value in [ID, &urn, "run:2026@x1z9q8"] {
-            set.insert(&value.into());
-        }
-        for (text, value) in [
-            ("a%2F{}%2Flog", ID),
-            ("next=https%3A%2F%2Fapp%252F{}", ID),
-            ("\"line\\n{}\\tend\"", ID),
-            ("\\u0022{}\\u0022", ID),
-            ("/jobs/urn%3Auuid%3A{}", &*urn),
-            ("/jobs/urn%3auuid%3a{}", &*urn),
-        ] {
-            let found = set.find(text.replace("{}", ID).as_bytes());
-            let found: Vec<_> = found.iter().map(|it| &*it.value).collect();
-            assert_eq!(found, [value], "{text}");
-        }
-        for text in ["x2F{}", "%2g{}", "\\x{}", "%2{}", "%2F0{}"] {
-            let found = set.find(text.replace("{}", ID).as_bytes());
-            assert!(found.is_empty(), "{text}: {found:?}");
-        }
-        let text = "to=run%3A2026%40x1z9q8&";
-        let found = set.find(text.as_bytes()).remove(0);
-        assert_eq!(
-            (&*found.value, found.range.clone()),
-            ("run:2026@x1z9q8", 3..22)
-        );
-        let own = spelled_like("run:7@a", text[found.range].as_bytes());
-        assert_eq!(own, "run%3A7%40a");
-        assert_eq!(set.get("run%3a2026%40x1z9q8"), set.get("run:2026@x1z9q8"));
     }
 
     #[test]

@@ -4,9 +4,11 @@
 
 #![forbid(unsafe_code)]
 
+mod kernel_file;
 mod open_flags;
 mod read;
 mod write;
 
+pub use kernel_file::is_of_kernel;
 pub use read::{open, read, read_text};
 pub use write::{check_writable, write};

@@ -27,6 +27,7 @@ mod free_text;
 mod guard;
 mod identities;
 mod json;
+mod made_up_values;
 mod name_matcher;
 mod name_value_pairs;
 mod pass;

@@ -11,7 +11,7 @@ use crate::secrets::Secrets;
 use ouli_codec::MessageView;
 use ouli_codec::identity::{Content as HoleContent, has_hole};
 use ouli_codec::json::Document;
-use ouli_codec::minted::MintedValues;
+use ouli_codec::minted_values::MintedValues;
 use ouli_message::{Content, Fields, Request};
 
 /// What a redacted request is made of.

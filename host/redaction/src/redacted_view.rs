@@ -12,7 +12,7 @@ use crate::rules::Rules;
 use crate::secrets::Secrets;
 use ouli_codec::MessageView;
 use ouli_codec::json::Document;
-use ouli_codec::minted::MintedValues;
+use ouli_codec::minted_values::MintedValues;
 use ouli_message::{Content, Fields, Request};
 
 /// A redacted request for a matcher. Placeholders name the class only, so the view of a live

@@ -12,12 +12,12 @@ use crate::placeholder::{self, is_class};
 use crate::placeholder_key::PlaceholderKey;
 use crate::secret::{Secret, SecretKind, SeenIn};
 use crate::secret_bounds::SecretBounds;
-use crate::secret_memory::{SecretMemory, SharedRegistry};
+use crate::secret_memory::{CountedValues, SecretMemory, SharedRegistry};
 use crate::secret_part;
 use crate::secret_registry::Registry;
 use crate::told_words::ToldWords;
 use ouli_codec::identity::{FIRST_KEYED, Identity};
-use ouli_codec::minted::MintedValues;
+use ouli_codec::minted_values::MintedValues;
 use ouli_codec::randomness::looks_random;
 
 /// The registry of the secrets of one session. Equal secrets have equal placeholders.
@@ -42,7 +42,7 @@ pub struct Secrets {
     /// That of the registry.
     last_seen: Arc<AtomicU64>,
     /// What clients made up. It is no secret, but has an identity too.
-    minted: MintedValues,
+    pub(super) minted: Arc<CountedValues>,
     /// What the upstream has told.
     pub(super) told: ToldWords,
     /// A request is recorded with a secret that was told where no rule looked.
@@ -64,7 +64,8 @@ impl Secrets {
     /// An empty registry with these limits, whose secrets count in this memory.
     pub fn in_memory(bounds: SecretBounds, memory: &Arc<SecretMemory>) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
-        let registry = memory.new_registry(bounds);
+        let minted = Arc::new(CountedValues::with_limit(bounds.count));
+        let registry = memory.new_registry(bounds, &minted);
         let (version, last_seen) = {
             let registry = registry.read();
             let (version, last_seen) = (&registry.version, &registry.last_seen);
@@ -80,7 +81,7 @@ impl Secrets {
             key: None,
             version,
             last_seen,
-            minted: MintedValues::with_limit(bounds.count),
+            minted,
             told: ToldWords::default(),
             was_told: AtomicBool::new(false),
         }
@@ -88,7 +89,7 @@ impl Secrets {
 
     /// The values that clients of the session made up, at most as many as secrets.
     pub fn minted(&self) -> &MintedValues {
-        &self.minted
+        &self.minted.values
     }
 
     /// The same with a key that the numbers of placeholders follow from.
@@ -372,6 +373,8 @@ impl Drop for Secrets {
         let mut registry = self.registry.write();
         registry.clear();
         self.memory.count(&mut registry);
+        drop(registry);
+        self.memory.forget_session(&self.minted);
         self.memory.remove(self.told.counted());
     }
 }

@@ -9,7 +9,7 @@ use crate::identities::Identities;
 use ouli_codec::MessageView;
 use ouli_codec::identity::Content;
 use ouli_codec::json::Document;
-use ouli_codec::minted::MintedValues;
+use ouli_codec::minted_values::MintedValues;
 use ouli_message::Fields;
 use ouli_message::stream::Side;
 

@@ -39,7 +39,7 @@ impl ActualResult {
         let (Some(recorded), Some(live)) = (&self.key, &live.key) else {
             return Vec::new();
         };
-        let names = recorded.variant.mismatches(&live.fields);
+        let names = recorded.variant.mismatches(&live.fields).into_iter();
         names.map(str::to_owned).collect()
     }
 }

@@ -27,8 +27,15 @@ pub struct Decoder {
     checks_content: bool,
     /// The length of a frame has its shortest form.
     checks_length: bool,
+    /// After so many decompressed bytes [`Self::decode`] returns, although input is left.
+    step: usize,
+    /// The bytes that this call has decompressed.
+    decompressed: usize,
     state: State,
 }
+
+/// Bytes that are decompressed at one time by a decoder that pauses: to 264 KB at most.
+const MAX_STEP_INPUT: usize = 256;
 
 /// Whether frames are decoded.
 #[derive(Debug)]
@@ -74,6 +81,8 @@ impl Decoder {
             control: Vec::new(),
             checks_content: true,
             checks_length: false,
+            step: usize::MAX,
+            decompressed: 0,
             state: State::Open,
         }
     }
@@ -98,6 +107,19 @@ impl Decoder {
         }
     }
 
+    /// The same decoder, which pauses within a compressed message after about so many bytes of its
+    /// content: a few bytes of the input may stand for a thousand times as many.
+    #[must_use]
+    pub fn with_step(self, step: usize) -> Self {
+        Self { step, ..self }
+    }
+
+    /// True if the last call of [`Self::decode`] returned none because it paused: it is to be
+    /// called again without more input.
+    pub fn is_paused(&self) -> bool {
+        matches!(self.state, State::Open) && self.decompressed >= self.step
+    }
+
     /// Consumes bytes from the start of `input` until a message or control frame is complete. None
     /// if more bytes are needed; then at most an incomplete frame head is left in `input`.
     ///
@@ -111,6 +133,7 @@ impl Decoder {
             }
             State::Broken(violation) => return Err(violation),
         }
+        self.decompressed = 0;
         let message = self.advance(input);
         match &message {
             Ok(Some(ReceivedMessage::Close { .. })) => self.state = State::Closed,
@@ -122,6 +145,14 @@ impl Decoder {
             }
         }
         message
+    }
+
+    /// Takes the decoder out, to use it elsewhere. What is left decodes nothing.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let mut left = Self::new(self.sender, self.bounds, None);
+        left.state = State::Closed;
+        std::mem::replace(self, left)
     }
 
     /// True once a close frame was received.
@@ -161,11 +192,18 @@ impl Decoder {
             };
             self.read_body(&mut frame, input)?;
             if frame.read < frame.head.size {
+                let pauses = self.decompressed >= self.step;
                 self.frame = Some(frame);
-                return Ok(None);
+                if input.is_empty() || pauses {
+                    return Ok(None);
+                }
+                continue;
             }
             if let Some(message) = self.end_frame(&frame.head)? {
                 return Ok(Some(message));
+            }
+            if self.decompressed >= self.step {
+                return Ok(None);
             }
         }
     }
@@ -207,7 +245,10 @@ impl Decoder {
         input: &mut BytesMut,
     ) -> Result<(), Violation> {
         let rest = frame.head.size - frame.read;
-        let size = usize::try_from(rest).map_or(input.len(), |rest| rest.min(input.len()));
+        let mut size = usize::try_from(rest).map_or(input.len(), |rest| rest.min(input.len()));
+        if self.step < usize::MAX && self.message.as_ref().is_some_and(|it| it.compressed) {
+            size = size.min(MAX_STEP_INPUT);
+        }
         let bytes = &mut input[..size];
         if let Some(key) = frame.head.mask {
             mask(bytes, key, frame.read);
@@ -221,7 +262,9 @@ impl Decoder {
             message.wire_size += size as u64;
             match &mut self.inflater {
                 Some(inflater) if message.compressed => {
+                    let before = message.content.len();
                     inflater.push(bytes, |out| message.push_compressed(out, &self.bounds))?;
+                    self.decompressed += message.content.len() - before;
                 }
                 _ => message.push(bytes)?,
             }

@@ -105,8 +105,9 @@ macro_rules! recording_limits {
     /// an exchange that has more by itself is not recorded.
     secret_bytes_per_session: usize = 64 * MIB, Bytes(KIB..=GIB), RestartOnly,
         "1 KiB for each secret";
-    /// Memory of the secrets of all sessions, with what they are searched by. Beyond it the least
-    /// recently seen are forgotten, whichever session has them.
+    /// Memory of the secrets of all sessions and of the values that their clients made up, with
+    /// what they are searched by. Beyond it the least recently seen are forgotten, whichever
+    /// session has them.
     secret_memory: usize = 128 * MIB, Bytes(MIB..=64 * GIB),
         "some 170,000 tokens of 20 bytes: 1,024 sessions with 160 each";
     /// Size of the fingerprints of forgotten secrets of one session. Beyond it the older half is

@@ -5,6 +5,11 @@ use ouli_message::Fields;
 /// The name of the field.
 pub(super) const ACCEPT: &str = "accept";
 
+/// Ranges that are read, and parameters of each. A client names a few; the others are as good as
+/// absent, in the recording and at replay alike.
+const MAX_RANGES: usize = 128;
+const MAX_PARAMETERS: usize = 16;
+
 /// True if a request accepts a content type. Without `accept` it accepts all. The most specific
 /// range that has the type decides.
 pub(super) fn accepts(request: &Fields, content_type: &str) -> bool {
@@ -13,7 +18,7 @@ pub(super) fn accepts(request: &Fields, content_type: &str) -> bool {
         return true;
     }
     let texts = values.filter_map(|value| value.to_str().ok());
-    let ranges = texts.flat_map(|text| text.split(','));
+    let ranges = texts.flat_map(|text| text.split(',')).take(MAX_RANGES);
     let media_type = MediaType::parse(content_type);
     let covering = ranges.filter_map(|range| Some((media_type.specificity(range)?, range)));
     let best = covering.max_by_key(|(specificity, _)| *specificity);
@@ -68,7 +73,7 @@ impl<'a> MediaType<'a> {
 
 /// The parameters of a type or range, without quotation marks.
 fn parameters(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let parameters = text.split(';').skip(1);
+    let parameters = text.split(';').skip(1).take(MAX_PARAMETERS);
     parameters.filter_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         Some((name.trim(), value.trim().trim_matches('"')))

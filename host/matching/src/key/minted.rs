@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::minted_rules::{MintedRules, Spots};
-use ouli_codec::minted::{MintedValues, Occurrence, ValueSet, find};
+use ouli_codec::minted::{Occurrence, ValueSet};
+use ouli_codec::minted_values::{MintedValues, find};
 use ouli_codec::shape::Shape;
 
 /// What stands for such a value in reports.
@@ -55,7 +56,7 @@ impl<'a> Minted<'a> {
 
     /// The value that is this text.
     pub(super) fn get(&self, text: &str) -> Option<Arc<str>> {
-        let own = self.own.get(text).cloned();
+        let own = self.own.get(text).map(|(value, ())| Arc::clone(value));
         own.or_else(|| self.known?.get(text))
     }
 

@@ -129,12 +129,17 @@ impl MintedRules {
                 .is_empty()
     }
 
-    /// The values in a JSON text of the server that its client may have made up, each with its
-    /// range.
-    pub fn answered(&self, json: &Document) -> Vec<(Range<usize>, JsonValue)> {
-        let mut found = Vec::new();
+    /// Calls `take` with the values in a JSON text of the server that its client may have made up,
+    /// each with its range. They may be as many as the members of the text.
+    pub fn for_each_answered(
+        &self,
+        json: &Document,
+        mut take: impl FnMut(Range<usize>, JsonValue),
+    ) {
         let mut add = |node: Node<'_>, role: Role| {
-            found.extend(JsonValue::of(node, role).map(|value| (node.span(), value)));
+            if let Some(value) = JsonValue::of(node, role) {
+                take(node.span(), value);
+            }
         };
         for (index, pointer) in self.pointers().iter().enumerate() {
             json.find(pointer)
@@ -146,7 +151,6 @@ impl MintedRules {
                 _ => for_each_answered(json.root(), &mut add),
             }
         }
-        found
     }
 }
 

@@ -28,6 +28,7 @@ mod path;
 mod repeated_names;
 #[cfg(test)]
 pub(crate) mod sample_message;
+mod selecting_fields;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -46,4 +47,5 @@ pub use minted_rules::MintedRules;
 pub use minted_values::MintedValue;
 pub use name_list::ExcludedNames;
 pub use part::{HEADER_PREFIX, KeyPart};
-pub use variant::Variant;
+pub use selecting_fields::SelectingFields;
+pub use variant::{Criteria, Variant};

@@ -11,7 +11,7 @@ pub(super) fn mismatches(
     (recorded, response): (&KeyedMessage, &Fields),
 ) -> Vec<String> {
     let variant = Variant::of(&recorded.parts, recorded.view.fields(), response);
-    let names = variant.mismatches(live.view.fields());
+    let names = variant.mismatches(live.view.fields()).into_iter();
     names.map(str::to_owned).collect()
 }
 

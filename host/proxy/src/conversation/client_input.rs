@@ -51,6 +51,7 @@ pub(super) async fn drain_until_close(
         match decoded {
             Ok(Some(ReceivedMessage::Close { .. })) => return true,
             Ok(Some(_)) => {}
+            Ok(None) if decoder.is_paused() => tokio::task::yield_now().await,
             Ok(None) if reservation.budget().above_soft_limit() && !reservation.is_empty() => {
                 return false;
             }

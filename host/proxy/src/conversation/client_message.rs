@@ -58,7 +58,7 @@ impl Parties {
         let view = plugins.message_view(message, secrets)?;
         let keyed = plugins.message_key(&view, secrets)?;
         self.session.count_failed_matcher(&keyed);
-        secrets.minted().extend(keyed.key.minted());
+        secrets.see_minted(keyed.key.minted(), false);
         Ok(KeyedBytes {
             view,
             size: bytes.len(),

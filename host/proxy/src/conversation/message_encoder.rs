@@ -24,10 +24,10 @@ impl MessageEncoder {
         &self.encoder
     }
 
-    /// A message.
+    /// A message with the values that the client made up.
     ///
     /// # Errors
-    /// If there is not enough memory to compress it. Only control frames can be sent then.
+    /// If there is not enough memory for it. Only control frames can be sent then.
     pub(super) async fn message(
         &mut self,
         cursor: &ConversationCursor,

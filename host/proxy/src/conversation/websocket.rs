@@ -82,7 +82,7 @@ impl WebSocketReplay {
             io: ClientIo::new(upgraded, trace.clone()),
             trace,
             input: BytesMut::new(),
-            decoder: Decoder::new(Side::Client, bounds, deflate),
+            decoder: Decoder::new(Side::Client, bounds, deflate).with_step(limits.offload_size),
             encoder: MessageEncoder::new(deflate),
             cursor,
             limits,
@@ -224,7 +224,8 @@ impl WebSocketReplay {
 
     /// Decodes the next message. An empty input buffer is released.
     async fn decode(&mut self) -> std::io::Result<Option<Result<ReceivedMessage, Violation>>> {
-        let decoded = self.decoder.decode(&mut self.input).transpose();
+        let unread = (&mut self.input, &mut self.decoder);
+        let decoded = self.cursor.decode(unread).await?;
         if decoded.is_none() && self.input.is_empty() {
             self.input = BytesMut::new();
         }

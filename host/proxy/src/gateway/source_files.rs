@@ -50,7 +50,7 @@ impl FileStamp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnreadableFile {
     pub(super) reason: String,
-    /// It is a regular file that says how large it is: it may be a plugin. Those of `/proc` do not.
+    /// It is a regular file with a size, and not one that the kernel makes up: it may be a plugin.
     pub(super) may_be_plugin: bool,
 }
 
@@ -73,6 +73,9 @@ pub(super) fn plugins(
             })
         };
         let read = match ouli_files::read(&path, max_size) {
+            Ok(_) if ouli_files::is_of_kernel(&path) => {
+                unreadable("the kernel makes it up".to_owned(), false)
+            }
             Ok(bytes) => Ok(bytes.into()),
             Err(error) => match error.kind() {
                 ErrorKind::NotFound if path.is_symlink() => unreadable(
@@ -82,10 +85,10 @@ pub(super) fn plugins(
                 ErrorKind::NotFound => continue,
                 ErrorKind::FileTooLarge => {
                     let reason = format!("{error} (limits.plugin_file)");
-                    unreadable(reason, has_size(&path))
+                    unreadable(reason, may_be_plugin(&path))
                 }
                 ErrorKind::PermissionDenied => unreadable(error.to_string(), false),
-                _ => unreadable(error.to_string(), has_size(&path)),
+                _ => unreadable(error.to_string(), may_be_plugin(&path)),
             },
         };
         found.insert(name, read);
@@ -93,9 +96,10 @@ pub(super) fn plugins(
     found
 }
 
-fn has_size(path: &Path) -> bool {
+fn may_be_plugin(path: &Path) -> bool {
     let metadata = path.metadata();
-    metadata.is_ok_and(|it| it.is_file() && it.len() > 0)
+    let has_size = metadata.is_ok_and(|it| it.is_file() && it.len() > 0);
+    has_size && !ouli_files::is_of_kernel(path)
 }
 
 /// `*.wasm` directly in a folder. Hidden files are temporary files of editors and copy tools.

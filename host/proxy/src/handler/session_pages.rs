@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::error::ExchangeError;
 use super::session_selection::decode_session_name;
 use super::shared_state::SharedState;
-use crate::session::{Session, SessionReport};
+use crate::session::{Listing, Session, SessionReport};
 
 const PREFIX: &str = "/__ouli/sessions/";
 
@@ -90,7 +90,11 @@ impl SessionPage {
             let ended = Arc::clone(&session);
             shared.recorder.end_run(ended, current).await;
         }
-        let mut text = serde_json::to_string_pretty(&report(shared, &session))
+        let listing = match is_mark {
+            true => Listing::OfMark,
+            false => Listing::Whole,
+        };
+        let mut text = serde_json::to_string_pretty(&report(shared, &session, listing))
             .map_err(|error| ExchangeError::Internal(error.to_string()))?;
         text.push('\n');
         Ok(Some(text))
@@ -115,15 +119,15 @@ async fn mark(shared: &SharedState, name: &str) -> Result<Arc<Session>, Exchange
     Ok(shared.sessions.begin_run(name)?)
 }
 
-fn report(shared: &SharedState, session: &Session) -> Value {
+fn report(shared: &SharedState, session: &Session, listing: Listing) -> Value {
     let snapshot = shared.snapshot.load();
     let rules = snapshot.verdict_rules();
     json!({
         "session": &**session.name(),
         "run": session.run(),
         "open": shared.sessions.is_open(session.name()),
-        "verdict": SessionReport::of_run(session, rules),
-        "total": SessionReport::of_all_runs(session, rules),
+        "verdict": SessionReport::of_run(session, listing, rules),
+        "total": SessionReport::of_all_runs(session, listing, rules),
     })
 }
 

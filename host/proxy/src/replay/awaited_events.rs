@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http::Method;
 use tokio::time::timeout;
 
-use super::body_edits::{BodyEdits, Edit};
+use super::body_edits::BodyEdits;
+use super::edit_list::{EditList, Finder};
 use super::event_data::EventData;
 use crate::handler::RequestContext;
 use crate::session::Entry;
@@ -58,11 +59,12 @@ fn awaited(context: &RequestContext<'_>, event: &Bytes, target: &Arc<str>) -> Op
     let rules = context.snapshot.plugins.minted_rules()?;
     let data = EventData::of(event);
     let json = Document::parse(data.text.clone())?;
-    let answered = rules.answered(&json).into_iter();
-    let ids: Vec<_> = answered
-        .filter(|(_, value)| value.role == Role::Call)
-        .map(|(range, value)| (data.place(range), value.compared))
-        .collect();
+    let mut ids: Vec<_> = Vec::new();
+    rules.for_each_answered(&json, |range, value| {
+        if value.role == Role::Call {
+            ids.push((data.place(range), value.compared));
+        }
+    });
     if ids.is_empty() {
         return None;
     }
@@ -70,11 +72,11 @@ fn awaited(context: &RequestContext<'_>, event: &Bytes, target: &Arc<str>) -> Op
     let limit = context.snapshot.config.limits.stream_idle_timeout;
     let (event, target) = (event.clone(), Arc::clone(target));
     Some(Box::pin(async move {
-        let mut edits = Vec::with_capacity(ids.len());
+        let mut edits = EditList::default();
         for (place, id) in ids {
             // A client that never sends the call gets the recorded answer.
             if let Ok(own) = timeout(limit, calls.take(&target, &id)).await {
-                edits.push(Edit::new(place, own.as_bytes()));
+                edits.push(place, own.as_bytes(), Finder::Place);
             }
         }
         BodyEdits::new(edits).apply(&event).into()

@@ -58,7 +58,7 @@ pub(crate) async fn look_up_request(
                 request_view = view()?;
                 match_key = plugins.key(&request_view, secrets)?;
             }
-            secrets.minted().extend(match_key.key.minted());
+            secrets.see_minted(match_key.key.minted(), false);
             session.count_failed_matcher(&match_key);
             Ok::<_, PluginFailure>((request_view, match_key))
         }

@@ -8,6 +8,7 @@ mod counted_bytes;
 mod decoding_bounds;
 mod early_leave;
 mod early_replay;
+pub(crate) mod edit_list;
 mod event_data;
 mod lookup;
 mod own_ids;

@@ -8,13 +8,15 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use memchr::memmem;
 
-use super::body_edits::{BodyEdits, Edit};
+use super::body_edits::BodyEdits;
+use super::edit_list::{EditList, Finder};
 use super::lookup::Lookup;
 use super::own_json::OwnJson;
 use super::stored_body::read;
 use crate::handler::{ExchangeError, RequestContext};
 use crate::session::{Entry, Session};
-use ouli_codec::minted::{Occurrence, ValueSet, find, is_followed, is_plain};
+use ouli_codec::minted::{Occurrence, ValueSet, is_followed, is_plain};
+use ouli_codec::minted_values::for_each_value;
 use ouli_codec::randomness::looks_random;
 use ouli_codec::words::spelled_like;
 use ouli_matching::key::{JsonValue, MintedRules, MintedValue, Role};
@@ -256,7 +258,9 @@ impl OwnIds {
             let renamed = match whole {
                 Some((.., to)) => Some(to.clone().into_bytes()),
                 None => {
-                    let edits = BodyEdits::new(self.texts_in(text.as_bytes()));
+                    let mut edits = EditList::default();
+                    self.add_texts(text.as_bytes(), &mut edits);
+                    let edits = BodyEdits::new(edits);
                     (!edits.is_empty()).then(|| edits.apply(text.as_bytes()))
                 }
             };
@@ -269,32 +273,36 @@ impl OwnIds {
 
     /// What is replaced in a body of this type; in a message of a conversation without a type.
     pub(crate) fn edits(&self, content_type: Option<&str>, body: &Bytes) -> BodyEdits {
-        let mut edits = Vec::new();
+        let mut edits = EditList::default();
         let plugins = self.plugins.as_ref().filter(|_| !self.json.is_empty());
         if let Some(rules) = plugins.and_then(|plugins| plugins.minted_rules()) {
             self.json.add_edits(rules, (content_type, body), &mut edits);
         }
-        edits.extend(self.texts_in(body));
+        self.add_texts(body, &mut edits);
         BodyEdits::new(edits)
     }
 
-    /// What is replaced wherever it stands.
-    fn texts_in(&self, text: &[u8]) -> Vec<Edit> {
+    /// Adds what is replaced wherever it stands.
+    fn add_texts(&self, text: &[u8], edits: &mut EditList) {
         let known = self
             .session
             .as_ref()
             .map(|session| session.secrets().minted());
-        let found = find(text, known, &self.set).into_iter();
-        found
-            .filter_map(|Occurrence { range, value }| {
-                let own = match self.texts.get(&value) {
-                    Some(own) => own.clone(),
-                    None => self.session.as_ref()?.own_value(&value)?.to_string(),
-                };
-                let own = spelled_like(&own, &text[range.clone()]);
-                Some(Edit::new(range, own.as_bytes()))
-            })
-            .collect()
+        for_each_value(text, known, &self.set, |Occurrence { range, value }| {
+            let shared;
+            let own = match self.texts.get(&value) {
+                Some(own) => own,
+                None => {
+                    shared = self.session.as_ref().and_then(|it| it.own_value(&value));
+                    let Some(own) = &shared else {
+                        return;
+                    };
+                    &**own
+                }
+            };
+            let own = spelled_like(own, &text[range.clone()]);
+            edits.push(range, own.as_bytes(), Finder::Search);
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::body_edits::Edit;
+use super::edit_list::{EditList, Finder};
 use super::event_data::EventData;
 use ouli_codec::chunks::chunk_kind;
 use ouli_codec::event_stream;
@@ -81,7 +81,7 @@ impl OwnJson {
         &self,
         rules: &MintedRules,
         (content_type, body): (Option<&str>, &Bytes),
-        edits: &mut Vec<Edit>,
+        edits: &mut EditList,
     ) {
         let mut start = 0;
         match content_type.and_then(chunk_kind) {
@@ -114,7 +114,7 @@ impl OwnJson {
         rules: &MintedRules,
         text: &Bytes,
         place: impl Fn(Range<usize>) -> Range<usize>,
-        edits: &mut Vec<Edit>,
+        edits: &mut EditList,
     ) {
         let separator = usize::from(text.first() == Some(&RECORD_SEPARATOR));
         let text = text.slice(separator..);
@@ -126,11 +126,11 @@ impl OwnJson {
         let Some(json) = Document::parse(text) else {
             return;
         };
-        for (range, recorded) in rules.answered(&json) {
+        rules.for_each_answered(&json, |range, recorded| {
             let range = range.start + separator..range.end + separator;
             if let Some(own) = self.own(recorded) {
-                edits.push(Edit::new(place(range), own.as_bytes()));
+                edits.push(place(range), own.as_bytes(), Finder::Place);
             }
-        }
+        });
     }
 }

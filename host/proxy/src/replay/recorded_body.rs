@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::body_edits::BodyEdits;
+use super::counted_bytes::counted;
 use super::own_ids::OwnIds;
 use super::representation::Representation;
 use super::stored_body::read;
@@ -82,7 +83,7 @@ pub(super) async fn renamed_body(
     let bytes = read(context, &recorded.body).await?;
     let content_type = recorded.fields.get_str("content-type").map(str::to_owned);
     let is_part = recorded.status == StatusCode::PARTIAL_CONTENT;
-    run(context, bytes.len(), move || {
+    let rename = move || {
         let edits = own_ids.edits(content_type.as_deref(), &bytes);
         let edits = if is_part {
             edits.of_equal_length()
@@ -90,9 +91,15 @@ pub(super) async fn renamed_body(
             edits
         };
         let new = (!edits.is_empty()).then(|| Bytes::from(edits.apply(&bytes)));
-        Ok(new.map(|new| (new, edits)))
-    })
-    .await
+        new.map(|new| (new, edits))
+    };
+    // The new body is counted until it is sent.
+    let size = usize::try_from(recorded.body.size()).unwrap_or(usize::MAX);
+    let (renamed, memory) = context.work_on_body(size, rename).await?;
+    Ok(renamed.map(|(new, edits)| match memory {
+        Some(memory) => (counted(new, memory), edits),
+        None => (new, edits),
+    }))
 }
 
 /// Codes and divides a body that was edited.
@@ -105,6 +112,7 @@ pub(super) async fn edited_body(
     if let Division::Chunks { chunks, .. } = &mut division {
         edits.move_chunks(chunks);
     }
+    drop(edits);
     if form != Representation::Recoded || codings.is_empty() {
         return Ok(divide(bytes, division));
     }

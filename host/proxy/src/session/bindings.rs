@@ -227,6 +227,12 @@ impl Bindings {
         bound.minted.clone().filter(|value| value != recorded)
     }
 
+    /// The values of this run that stand for recorded ones that a client made up.
+    pub(super) fn minted_values(&self) -> HashSet<Arc<str>> {
+        let bound = self.by_recorded.values();
+        bound.filter_map(|bound| bound.minted.clone()).collect()
+    }
+
     /// The recorded value for which one of this run stands, if it is another one.
     pub(super) fn recorded_for(&self, own: &Arc<str>) -> Option<Arc<str>> {
         let recorded = self.by_secret.get(&xxh3_128(own.as_bytes()))?;

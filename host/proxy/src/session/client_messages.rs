@@ -95,7 +95,8 @@ impl Index {
         let keyed = self.plugins.message_key(&message, self.session.secrets());
         let keyed = keyed.map_err(|error| error.to_string())?;
         self.session.count_failed_matcher(&keyed);
-        self.session.secrets().minted().extend(keyed.key.minted());
+        let secrets = self.session.secrets();
+        secrets.see_minted(keyed.key.minted(), true);
         Ok(ClientMessageKey::of(&keyed.key))
     }
 

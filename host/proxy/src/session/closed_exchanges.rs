@@ -38,8 +38,12 @@ pub(super) struct UnusedExchange {
 impl UnusedExchange {
     pub(super) fn of(entry: &Entry, uses: &Uses) -> Option<Self> {
         (!uses.is_used(entry)).then(|| Self {
-            line: format!("exchange {} {}", entry.ordinal, entry.request_line()),
+            line: Self::line_of(entry),
             in_all_runs: !entry.is_used_in_any_run(),
         })
+    }
+
+    pub(super) fn line_of(entry: &Entry) -> String {
+        format!("exchange {} {}", entry.ordinal, entry.request_line())
     }
 }

@@ -38,7 +38,7 @@ impl Session {
         ClosedExchanges {
             marks: ReplayMarks::of(&replayable, &recorded, own),
             count,
-            unused: self.unused(|_| true),
+            unused: self.unused(),
             report: LoadReport {
                 is_missing: report.is_missing && count == 0,
                 ..report
@@ -78,23 +78,41 @@ impl Session {
         self.secrets().compact();
     }
 
-    /// The exchanges that were not replayed, in this run or in all runs: number, method and target.
-    pub(super) fn unused_exchanges(&self, all_runs: bool) -> Vec<String> {
-        let unused = match self.closed_exchanges() {
-            Some(closed) => closed.unused.clone(),
-            None => self.unused(|entry| !all_runs || !entry.is_used_in_any_run()),
-        };
-        let counted = unused.into_iter().filter(|it| !all_runs || it.in_all_runs);
-        counted.map(|it| it.line).collect()
+    /// Forgets what clients made up, but the values that stand for recorded ones. The session is
+    /// closed: the recorded values are known again with its exchanges.
+    pub(super) fn forget_minted(&self) {
+        let bound = self.bindings().lock().minted_values();
+        self.secrets().retain_minted(|value| bound.contains(value));
     }
 
-    /// Those of these exchanges that were not replayed in this run.
-    fn unused(&self, of: impl Fn(&Entry) -> bool) -> Vec<UnusedExchange> {
+    /// The exchanges that were not replayed, in this run or in all runs: number, method and target
+    /// of the first ones, and how many there are.
+    pub(super) fn unused_exchanges(
+        &self,
+        all_runs: bool,
+        max_lines: usize,
+    ) -> (Vec<String>, usize) {
+        if let Some(closed) = self.closed_exchanges() {
+            let unused = closed.unused.iter();
+            let unused = unused.filter(|it| !all_runs || it.in_all_runs);
+            let lines = unused.clone().take(max_lines).map(|it| it.line.clone());
+            return (lines.collect(), unused.count());
+        }
+        let (uses, mut count) = (self.entries.uses(), 0);
+        let lines = self.entries.filter(|entry| {
+            if uses.is_used(entry) || (all_runs && entry.is_used_in_any_run()) {
+                return None;
+            }
+            count += 1;
+            (count <= max_lines).then(|| UnusedExchange::line_of(entry))
+        });
+        (lines, count)
+    }
+
+    /// The exchanges that were not replayed in this run.
+    fn unused(&self) -> Vec<UnusedExchange> {
         let uses = self.entries.uses();
-        self.entries.filter(|entry| {
-            let wanted = of(entry).then_some(entry);
-            wanted.and_then(|entry| UnusedExchange::of(entry, uses))
-        })
+        self.entries.filter(|entry| UnusedExchange::of(entry, uses))
     }
 
     /// Applies the marks of the session to the exchanges of its cassette. Returns those that can be
@@ -149,7 +167,8 @@ impl Session {
             closed.marks.bytes() + lines.sum::<usize>()
         });
         let secrets = self.secrets().len() * SECRET_BYTES + self.secrets().bytes();
-        SESSION_BYTES + 3 * self.name().len() + exchanges + secrets
+        let minted = self.secrets().minted().bytes();
+        SESSION_BYTES + 3 * self.name().len() + exchanges + secrets + minted
     }
 
     /// What stays of the session if it is forgotten.
@@ -176,7 +195,7 @@ impl Session {
             && self.incomplete().is_none()
             && self.damage_of_all_runs().is_empty()
             && self.edited().is_empty()
-            && self.unused_exchanges(true).is_empty()
+            && self.unused_exchanges(true, 0).1 == 0
     }
 }
 

@@ -62,6 +62,7 @@ impl Sessions {
         let is_unused = Arc::ptr_eq(current, &session) && session.last_used() == last_used;
         let is_closed = is_unused && session.begin_closed(&compact);
         if is_closed {
+            session.forget_minted();
             *current = compact;
         }
         is_closed
@@ -169,6 +170,7 @@ impl Sessions {
             if closed.get(&name).is_some_and(is_same)
                 && (Arc::ptr_eq(&session, &compact) || session.begin_closed(&compact))
             {
+                session.forget_minted();
                 closed.add(compact);
                 tracing::debug!(session = %name, "closed");
             }
@@ -233,6 +235,24 @@ mod tests {
         assert_eq!(hit(&sessions, "a").counters().hits(), 2, "it continues");
         assert_eq!(names(&sessions.all()), ["a"]);
         assert_eq!(names(&sessions.all_reported()), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_closed_session_gives_back_what_its_clients_made_up() {
+        let (_home, sessions) = sessions(100);
+        let ids: Vec<Arc<str>> = (0..1_000)
+            .map(|it| format!("run-{it:08x}").into())
+            .collect();
+        let see = || {
+            let session = hit(&sessions, "a");
+            session.secrets().see_minted(&ids, false);
+            assert_eq!(session.secrets().minted().len(), ids.len());
+            sessions.secret_memory()
+        };
+        let used = see();
+        sessions.close_idle_at(HOUR);
+        assert!(sessions.all().is_empty() && sessions.secret_memory() < used / 10);
+        assert_eq!(see(), used, "it continues");
     }
 
     #[test]

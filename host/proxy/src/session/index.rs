@@ -16,6 +16,7 @@ use super::cursors::{ClaimedPosition, Cursors, Returned};
 use super::derived_key::DerivedKey;
 use super::entry::Entry;
 use super::key_group::KeyGroup;
+use super::key_groups::KeyGroups;
 use super::position_list::{ListIds, PositionList};
 use super::received_placeholders::ReceivedPlaceholders;
 use super::session_state::Session;
@@ -23,7 +24,7 @@ use super::truncated_index::TruncatedEntries;
 use ouli_cassette::CassetteDir;
 use ouli_codec::MessageView;
 use ouli_codec::identity::Identity;
-use ouli_matching::key::{Key, Variant};
+use ouli_matching::key::{Criteria, Key, SelectingFields, Variant};
 use ouli_matching::miss::IdentityConflict;
 use ouli_message::Fields;
 use ouli_plugin::Plugins;
@@ -93,7 +94,7 @@ pub struct Index {
 pub(super) struct IndexState {
     pub(super) entries: Vec<(Arc<Entry>, Option<Key>)>,
     /// The exchanges of each key, a group for each variant.
-    groups: HashMap<u128, Vec<KeyGroup>>,
+    groups: HashMap<u128, Box<KeyGroups>>,
     list_ids: ListIds,
     /// The position of each exchange by its number in the cassette.
     by_ordinal: HashMap<u64, usize>,
@@ -101,6 +102,7 @@ pub(super) struct IndexState {
     variants: Vec<Option<Arc<Variant>>>,
     /// The different ones among them.
     known_variants: HashSet<Arc<Variant>>,
+    known_criteria: HashSet<Arc<Criteria>>,
     /// The identities in the requests.
     pub(super) identities: HashSet<Identity>,
     /// Positions of requests with secrets.
@@ -141,7 +143,7 @@ impl Index {
     /// The next exchange for a key, whose response suits a request with these fields.
     pub fn find(&self, key: &Key, live: &Fields, exhausted: ExhaustedPolicy) -> LookupResult {
         let state = self.state.read();
-        let groups: Vec<_> = state.suitable(key.hash(), live).collect();
+        let groups = state.suitable(key.hash(), live);
         if key.identities().is_empty() {
             return self.take_next(&state, &groups, exhausted);
         }
@@ -172,7 +174,7 @@ impl Index {
         live: &Fields,
     ) -> Result<Vec<Arc<Entry>>, IdentityConflict> {
         let state = self.state.read();
-        let sources = Sources::of_key(state.suitable(key.hash(), live).collect());
+        let sources = Sources::of_key(state.suitable(key.hash(), live));
         let found = self.all_fitting(&state, &sources, key.identities())?;
         let entries = found.iter().map(|it| Arc::clone(&state.entries[*it].0));
         Ok(entries.collect())
@@ -250,12 +252,9 @@ impl Index {
 
 impl IndexState {
     /// The exchanges of a key whose responses suit a request with these fields.
-    pub(super) fn suitable<'a>(
-        &'a self,
-        key: u128,
-        live: &'a Fields,
-    ) -> impl Iterator<Item = &'a KeyGroup> {
-        self.groups(key).filter(|group| group.suits(live))
+    pub(super) fn suitable(&self, key: u128, live: &Fields) -> Vec<&KeyGroup> {
+        let groups = self.groups.get(&key);
+        groups.map_or_else(Vec::new, |groups| groups.suitable(live))
     }
 
     /// The lists that have the exchange at this position.
@@ -263,8 +262,7 @@ impl IndexState {
         let variant = self.variants[position].as_ref();
         let key = self.entries[position].1.as_ref();
         let groups = key.and_then(|key| self.groups.get(&key.hash()));
-        let mut groups = groups.into_iter().flatten();
-        let group = groups.find(|group| group.is_of(variant));
+        let group = groups.and_then(|groups| groups.of_variant(variant));
         group.into_iter().flat_map(move |group| {
             let uses = key.map_or(&[][..], Key::identities);
             group.identities().lists_of(uses).chain([group.list()])
@@ -273,18 +271,18 @@ impl IndexState {
 
     /// Their positions, in recorded order.
     pub(super) fn positions(&self, key: &Key, live: &Fields) -> Vec<usize> {
-        KeyGroup::all_positions(self.suitable(key.hash(), live))
+        KeyGroup::all_positions(self.suitable(key.hash(), live).into_iter())
     }
 
     /// True if the response at a position suits a request with these fields.
-    pub(super) fn suits(&self, position: usize, live: &Fields) -> bool {
+    pub(super) fn suits(&self, position: usize, live: &SelectingFields<'_>) -> bool {
         let variant = self.variants[position].as_ref();
         variant.is_none_or(|variant| variant.suits(live))
     }
 
     /// The groups of a key.
     pub(super) fn groups(&self, key: u128) -> impl Iterator<Item = &KeyGroup> {
-        self.groups.get(&key).into_iter().flatten()
+        self.groups.get(&key).into_iter().flat_map(|it| it.all())
     }
 
     /// The position of an exchange with this key.
@@ -294,23 +292,23 @@ impl IndexState {
         (found.as_ref() == Some(key)).then_some(position)
     }
 
-    /// Adds an exchange with its key, at the next position.
-    pub(super) fn add(&mut self, entry: Arc<Entry>, derived: Option<DerivedKey>) {
+    /// Adds an exchange with its key, at the next position. False if it cannot be found, because
+    /// the responses of its key were selected by too many criteria.
+    pub(super) fn add(&mut self, entry: Arc<Entry>, derived: Option<DerivedKey>) -> bool {
         let position = self.entries.len();
         self.by_ordinal.insert(entry.ordinal, position);
         let variant = derived.as_ref().map(|it| &it.variant);
         let variant = variant.and_then(|variant| self.shared_variant(variant));
         self.variants.push(variant.clone());
+        let mut is_found = true;
         if let Some(derived) = &derived
             && !self
                 .truncated
                 .add(&entry, derived.truncated.as_ref(), position)
         {
-            // Most keys have one.
-            let groups = self.groups.entry(derived.key.hash());
-            let groups = groups.or_insert_with(|| Vec::with_capacity(1));
+            let groups = self.groups.entry(derived.key.hash()).or_default();
             let exchange = (position, derived.key.identities());
-            KeyGroup::add(groups, variant, exchange, &mut self.list_ids);
+            is_found = groups.add(variant.as_ref(), exchange, &mut self.list_ids);
             if let Some(whole) = derived.whole {
                 self.whole.entry(whole).or_default().push(position);
             }
@@ -326,6 +324,7 @@ impl IndexState {
         }
         self.entries
             .push((entry, derived.map(|derived| derived.key)));
+        is_found
     }
 
     /// Most responses of a session were selected by the same.
@@ -336,7 +335,15 @@ impl IndexState {
         if let Some(known) = self.known_variants.get(variant) {
             return Some(Arc::clone(known));
         }
-        let variant = Arc::new(variant.clone());
+        let criteria = variant.criteria();
+        let criteria = match self.known_criteria.get(criteria) {
+            Some(known) => Arc::clone(known),
+            None => {
+                self.known_criteria.insert(Arc::clone(criteria));
+                Arc::clone(criteria)
+            }
+        };
+        let variant = Arc::new(variant.clone().with_shared(&criteria));
         self.known_variants.insert(Arc::clone(&variant));
         Some(variant)
     }

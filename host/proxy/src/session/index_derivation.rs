@@ -64,7 +64,14 @@ impl Index {
         let mut state = self.state.write();
         let known = state.entries.len().saturating_sub(from);
         for (entry, derived) in new.iter().zip(keys).skip(known) {
-            state.add(Arc::clone(entry), derived);
+            if !state.add(Arc::clone(entry), derived) {
+                let (session, ordinal) = (self.session.name(), entry.ordinal);
+                tracing::error!(
+                    %session,
+                    "exchange {ordinal} is not replayed: the responses of its key name too many \
+                     different headers in vary"
+                );
+            }
         }
     }
 
@@ -73,10 +80,10 @@ impl Index {
             let (session, count) = (self.session.name(), entries.len());
             tracing::debug!(%session, "deriving the keys of {count} recorded exchanges");
         }
-        let known = self.session.secrets().minted().len();
+        let known = self.session.secrets().minted().added();
         let derived = self.derive_parts(entries);
         // A value that a client made up counts in every request, also before its own place.
-        match self.session.secrets().minted().len() == known {
+        match self.session.secrets().minted().added() == known {
             true => derived,
             false => self.derive_parts(entries),
         }
@@ -138,7 +145,7 @@ impl Index {
         let (keyed, variant) = keyed.map_err(|error| error.to_string())?;
         self.session.count_failed_matcher(&keyed);
         let key = keyed.key;
-        secrets.minted().extend(key.minted());
+        secrets.see_minted(key.minted(), true);
         Ok(DerivedKey {
             whole: self.whole_key(entry)?,
             truncated: self.truncated_identity(&entry.request, key.hash())?,

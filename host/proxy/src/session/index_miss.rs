@@ -6,7 +6,7 @@ use super::entry::Entry;
 use super::index::{Index, request_line};
 use super::miss_comparison::{ComparisonBudget, MAX_COMPARED, body_digest};
 use ouli_codec::identity::Identity;
-use ouli_matching::key::{IdentityUse, Key, KeyedMessage, PartDigest};
+use ouli_matching::key::{IdentityUse, Key, KeyedMessage, PartDigest, SelectingFields};
 use ouli_matching::miss::{
     self, Candidate, Cause, Guidance, IdentityConflict, Miss, MissedRequest,
 };
@@ -39,9 +39,9 @@ impl Index {
                 .map(Cause::OtherIdentity),
         });
         let mut refused = self.refused.iter();
-        let live = message.view.fields();
+        let live = SelectingFields::of(message.view.fields());
         let edited = refused
-            .find(|(_, refused)| refused.key.hash() == key.hash() && refused.variant.suits(live));
+            .find(|(_, refused)| refused.key.hash() == key.hash() && refused.variant.suits(&live));
         let cause = match (edited, exhausted) {
             (Some((exchange, _)), _) => Cause::Edited {
                 exchange: *exchange,

@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use super::entry::Entry;
 use super::index::Index;
 use super::plain_request::plain_request;
-use ouli_matching::key::Key;
+use ouli_matching::key::{Key, SelectingFields};
 use ouli_matching::miss::IdentityConflict;
 use ouli_message::Fields;
 
@@ -26,7 +26,8 @@ impl Index {
     ) -> Result<Option<Arc<Entry>>, IdentityConflict> {
         let state = self.state.read();
         let others = state.whole.get(&key.hash()).into_iter().flatten();
-        let others = others.filter(|position| state.suits(**position, live));
+        let selecting = SelectingFields::of(live);
+        let others = others.filter(|position| state.suits(**position, &selecting));
         let mut positions: Vec<_> = others.copied().collect();
         positions.extend(state.positions(key, live));
         positions.sort_unstable();

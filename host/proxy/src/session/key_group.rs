@@ -1,56 +1,29 @@
 //! The exchanges of one key whose responses were selected by the same headers.
 
-use std::sync::Arc;
-
 use super::identity_lists::IdentityLists;
 use super::position_list::{ListIds, PositionList};
-use ouli_matching::key::{IdentityUse, Variant};
-use ouli_message::Fields;
+use ouli_matching::key::IdentityUse;
 
 /// The positions of these exchanges, in recorded order.
 #[derive(Clone, Debug)]
 pub(super) struct KeyGroup {
-    /// None if the responses suit every request.
-    variant: Option<Arc<Variant>>,
     list: PositionList,
     identities: IdentityLists,
 }
 
 impl KeyGroup {
-    /// Adds a position to the group of its variant among those of the key. Equal variants are one
-    /// object.
-    pub(super) fn add(
-        groups: &mut Vec<Self>,
-        variant: Option<Arc<Variant>>,
-        (position, uses): (usize, &[IdentityUse]),
-        ids: &mut ListIds,
-    ) {
-        let group = groups
-            .iter()
-            .position(|group| group.is_of(variant.as_ref()));
-        let group = group.unwrap_or_else(|| {
-            groups.push(Self {
-                variant,
-                list: PositionList::new(ids.next()),
-                identities: IdentityLists::default(),
-            });
-            groups.len() - 1
-        });
-        let group = &mut groups[group];
-        let others = group.list.positions();
-        group.identities.add(position, uses, others, ids);
-        group.list.push(position);
+    pub(super) fn new(ids: &mut ListIds) -> Self {
+        Self {
+            list: PositionList::new(ids.next()),
+            identities: IdentityLists::default(),
+        }
     }
 
-    /// True if it is the group of a variant.
-    pub(super) fn is_of(&self, variant: Option<&Arc<Variant>>) -> bool {
-        self.variant.as_ref().map(Arc::as_ptr) == variant.map(Arc::as_ptr)
-    }
-
-    /// True if the responses suit a request with these fields.
-    pub(super) fn suits(&self, live: &Fields) -> bool {
-        let variant = self.variant.as_ref();
-        variant.is_none_or(|variant| variant.suits(live))
+    /// Adds a position, and the identities in its request.
+    pub(super) fn add(&mut self, (position, uses): (usize, &[IdentityUse]), ids: &mut ListIds) {
+        let others = self.list.positions();
+        self.identities.add(position, uses, others, ids);
+        self.list.push(position);
     }
 
     pub(super) fn positions(&self) -> &[usize] {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use ouli_codec::MessageView;
 use ouli_codec::json::Document;
-use ouli_codec::minted::MintedValues;
+use ouli_codec::minted_values::MintedValues;
 use ouli_matching::key::{Key, PartDigest};
 use ouli_message::Fields;
 use ouli_message::stream::Side;

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use super::session_state::Session;
-use crate::replay::body_edits::{BodyEdits, Edit};
-use ouli_codec::minted::{Occurrence, ValueSet, find};
+use crate::replay::body_edits::BodyEdits;
+use crate::replay::edit_list::{EditList, Finder};
+use ouli_codec::minted::{Occurrence, ValueSet};
+use ouli_codec::minted_values::for_each_value;
 use ouli_codec::words::spelled_like;
 use ouli_message::stream::{MessageKind, StreamContent};
 use ouli_message::{Content, Exchange, Fields};
@@ -85,13 +87,15 @@ fn rename_content(
 /// two change places.
 fn edits(text: &[u8], session: &Session) -> BodyEdits {
     let known = session.secrets().minted();
-    let found = find(text, Some(known), &ValueSet::default());
-    let edits = found.into_iter().filter_map(|Occurrence { range, value }| {
-        let other = other_name(&value, session)?;
-        let other = spelled_like(&other, &text[range.clone()]);
-        Some(Edit::new(range, other.as_bytes()))
-    });
-    BodyEdits::new(edits.collect())
+    let mut edits = EditList::default();
+    let rename = |Occurrence { range, value }| {
+        if let Some(other) = other_name(&value, session) {
+            let other = spelled_like(&other, &text[range.clone()]);
+            edits.push(range, other.as_bytes(), Finder::Search);
+        }
+    };
+    for_each_value(text, Some(known), &ValueSet::default(), rename);
+    BodyEdits::new(edits)
 }
 
 fn other_name(value: &Arc<str>, session: &Session) -> Option<Arc<str>> {

@@ -155,6 +155,12 @@ impl Sessions {
         self.memory.used()
     }
 
+    /// Bytes of the secrets of all sessions, and of the values that their clients made up
+    /// (`limits.secret_memory`).
+    pub fn secret_memory(&self) -> usize {
+        self.secret_memory.used()
+    }
+
     /// Secrets that every session knows from the start: name of the rule and value.
     pub(super) fn named_secrets(&self) -> &[(String, String)] {
         &self.named_secrets

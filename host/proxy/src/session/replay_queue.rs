@@ -41,10 +41,9 @@ impl ReplayQueue {
         &self.entries
     }
 
-    /// Those that were not replayed.
-    pub(crate) fn unused(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        let entries = self.entries.iter();
-        entries.filter(|entry| !self.uses.is_used(entry))
+    /// True if one of them was not replayed.
+    pub(crate) fn is_unused(&self, entry: &Entry) -> bool {
+        !self.uses.is_used(entry)
     }
 
     /// Claims the first exchange that fits and was not replayed yet. Otherwise repeats the last one

@@ -10,7 +10,7 @@ use super::index::{ExhaustedPolicy, Index, LookupResult};
 use super::miss_comparison::MAX_COMPARED;
 use super::truncated_index::TruncatedKey;
 use super::truncated_request;
-use ouli_matching::key::{IdentityUse, Key, PartDigest};
+use ouli_matching::key::{IdentityUse, Key, PartDigest, SelectingFields};
 use ouli_message::Fields;
 
 /// The parts of a key that do not depend on the body.
@@ -53,9 +53,10 @@ impl Index {
         let state = self.state.read();
         let matching = part.found.iter();
         let matching = matching.flat_map(|key| state.truncated.positions(*key));
+        let fields = SelectingFields::of(part.fields);
         let suits = |position: usize| {
             let conflict = || self.identity_conflict(&state, position, part.identities);
-            state.suits(position, part.fields) && conflict().is_none()
+            state.suits(position, &fields) && conflict().is_none()
         };
         let uses = self.session.entries.uses();
         let is_unused = |position: usize| !uses.is_used(&state.entries[position].0);

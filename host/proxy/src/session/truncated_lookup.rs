@@ -6,7 +6,7 @@ use super::candidates::Sources;
 use super::claimed_entry::ClaimedEntry;
 use super::index::{ExhaustedPolicy, Index, IndexState, LookupResult};
 use super::truncated_index::{TruncatedCandidate, TruncatedKey};
-use ouli_matching::key::{IdentityUse, Key};
+use ouli_matching::key::{IdentityUse, Key, SelectingFields};
 use ouli_message::Fields;
 
 impl Index {
@@ -147,7 +147,8 @@ impl Index {
     pub(crate) fn has_truncated(&self, key: TruncatedKey, live: &Fields) -> bool {
         let state = self.state.read();
         let mut positions = state.truncated.positions(key).iter();
-        positions.any(|position| state.suits(*position, live))
+        let live = SelectingFields::of(live);
+        positions.any(|position| state.suits(*position, &live))
     }
 }
 
@@ -163,7 +164,8 @@ impl IndexState {
         let parts = truncated.iter().map(|key| self.truncated.positions(*key));
         let parts = parts.flatten().copied();
         let whole = key.map_or_else(Vec::new, |key| self.positions(key, live));
-        let suitable = parts.filter(|position| self.suits(*position, live));
+        let live = SelectingFields::of(live);
+        let suitable = parts.filter(|position| self.suits(*position, &live));
         suitable.chain(whole).collect()
     }
 }

@@ -41,6 +41,9 @@ pub struct SessionReport {
     /// Exchanges that were not replayed: number, method and target. Empty if other sessions had
     /// requests and this one had none.
     pub unused: Vec<String>,
+    /// Those of them that are not listed: the answer to a mark lists the first 100.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_unused: usize,
     /// Excluded by a policy, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// Other defects, by kind and reason, whether or not they fail the verdict.
@@ -103,7 +106,7 @@ impl Verdict {
         let scope = Scope::AllRuns { is_idle };
         let sessions: Vec<_> = sessions
             .into_iter()
-            .map(|session| SessionReport::new(session, scope, rules))
+            .map(|session| SessionReport::new(session, (scope, Listing::Whole), rules))
             .collect();
         let mut defects = named(gateway.reasons().defects);
         let known = Secrets::default().snapshot(0);
@@ -129,6 +132,32 @@ impl Verdict {
     }
 }
 
+/// Unused exchanges in the answer to a mark. A session may have many more, and many marks.
+const MAX_UNUSED_OF_MARK: usize = 100;
+
+/// How many unused exchanges a report lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// All of them.
+    Whole,
+    /// Those in the answer to a mark.
+    OfMark,
+}
+
+impl Listing {
+    fn max_unused(self) -> usize {
+        match self {
+            Self::Whole => usize::MAX,
+            Self::OfMark => MAX_UNUSED_OF_MARK,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// What a report counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
@@ -140,17 +169,21 @@ enum Scope {
 
 impl SessionReport {
     /// The report on one run of a session.
-    pub(crate) fn of_run(session: &Session, rules: VerdictRules<'_>) -> Self {
-        Self::new(session, Scope::Run, rules)
+    pub(crate) fn of_run(session: &Session, listing: Listing, rules: VerdictRules<'_>) -> Self {
+        Self::new(session, (Scope::Run, listing), rules)
     }
 
     /// The report on all runs of a session.
-    pub(crate) fn of_all_runs(session: &Session, rules: VerdictRules<'_>) -> Self {
+    pub(crate) fn of_all_runs(
+        session: &Session,
+        listing: Listing,
+        rules: VerdictRules<'_>,
+    ) -> Self {
         let is_idle = session.total_counters().is_empty();
-        Self::new(session, Scope::AllRuns { is_idle }, rules)
+        Self::new(session, (Scope::AllRuns { is_idle }, listing), rules)
     }
 
-    fn new(session: &Session, scope: Scope, rules: VerdictRules<'_>) -> Self {
+    fn new(session: &Session, (scope, listing): (Scope, Listing), rules: VerdictRules<'_>) -> Self {
         let (counters, damage) = match scope {
             Scope::Run => (session.counters(), session.damage()),
             Scope::AllRuns { .. } => (session.total_counters(), session.damage_of_all_runs()),
@@ -158,6 +191,10 @@ impl SessionReport {
         let is_empty = counters.is_empty();
         // One gateway may serve many sessions, and tests may use a part of them.
         let lists_unused = !is_empty || scope != Scope::AllRuns { is_idle: false };
+        let (unused, unused_count) = match lists_unused {
+            true => session.unused_exchanges(scope != Scope::Run, listing.max_unused()),
+            false => (Vec::new(), 0),
+        };
         let ReasonCounts {
             skipped,
             defects,
@@ -183,11 +220,8 @@ impl SessionReport {
             recorded: counters.recorded(),
             recorded_failures: counters.recorded_failures(),
             exchanges: session.exchange_count(),
-            unused: if lists_unused {
-                session.unused_exchanges(scope != Scope::Run)
-            } else {
-                Vec::new()
-            },
+            more_unused: unused_count - unused.len(),
+            unused,
             skipped,
             defects,
             redactions,
@@ -228,7 +262,7 @@ impl SessionReport {
             }
             Defect::Repeat => (self.repeated, REPEATED.to_owned()),
             Defect::Unused => (
-                self.unused.len() as u64,
+                (self.unused.len() + self.more_unused) as u64,
                 "recorded, not requested".to_owned(),
             ),
             _ => return Failure::of_counts(&self.defects, defect),

@@ -81,7 +81,7 @@ impl SessionReport {
                 renamed => format!(" ({renamed} renamed)"),
             },
             self.misses,
-            self.unused.len(),
+            self.unused.len() + self.more_unused,
             self.recorded,
             self.redactions.values().sum::<u64>(),
         )?;

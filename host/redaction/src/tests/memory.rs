@@ -148,3 +148,37 @@ fn fingerprints_take_a_part_of_the_memory() {
     );
     assert!(memory.used() <= 1 << 20);
 }
+
+#[test]
+fn values_that_clients_made_up_stay_within_the_memory_of_all_sessions() {
+    let limit = 1 << 20;
+    let memory = Arc::new(SecretMemory::new(limit));
+    let all: Vec<_> = (0..8)
+        .map(|_| Secrets::in_memory(SecretBounds::default(), &memory))
+        .collect();
+    let id = |session: usize, number: usize| -> Arc<str> { value(session, number).into() };
+    all[0].see_minted([&id(0, 0)], true);
+    for number in 0..3_000 {
+        for (session, secrets) in all.iter().enumerate() {
+            secrets.see_minted([&id(session, number + 1)], false);
+            assert!(memory.used() <= limit, "{} bytes", memory.used());
+        }
+    }
+    // The latest one of every session is known, and what was recorded.
+    let is_known =
+        |session: usize, number| all[session].minted().get(&id(session, number)).is_some();
+    assert!((0..8).all(|session| is_known(session, 3_000) && !is_known(session, 1)));
+    assert!(is_known(0, 0));
+    // Secrets and values have one memory: what was seen last stays.
+    register(&all[1], 1, 4_000);
+    assert!(memory.used() <= limit && !is_known(2, 2_000));
+    all[2].see_minted([&id(2, 9_000)], false);
+    assert!(is_known(2, 9_000));
+    let used = memory.used();
+    all[3].see_minted([&id(3, 9_000)], false);
+    all[3].retain_minted(|value| *value == *id(3, 9_000));
+    assert!(is_known(3, 9_000) && all[3].minted().len() == 1);
+    assert!(memory.used() <= used + 500);
+    drop(all);
+    assert_eq!(memory.used(), 0);
+}

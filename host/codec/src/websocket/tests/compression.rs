@@ -203,3 +203,85 @@ fn decompression_bombs_stop_at_the_limits() {
     assert_eq!(outcome(&bomb(2 << 20), BOUNDS), Err(1009));
     assert!(matches!(outcome(&bomb(1 << 20), BOUNDS), Ok(Some(_))));
 }
+
+/// A decoder that pauses decodes the same, and no call gives much more than its step.
+#[test]
+fn a_decoder_pauses_within_a_large_message() {
+    const STEP: usize = 64 << 10;
+    let bounds = Bounds {
+        frame: 1 << 20,
+        message: 16 << 20,
+        ratio: 2000,
+    };
+    let content = vec![b'x'; 8 << 20];
+    let mut encoder = Encoder::new(Side::Server, Some(DeflateParams::default()));
+    let mut bytes = encoder.message(true, &content, true, None).to_vec();
+    assert!(bytes.len() < 16 << 10, "one read of a socket has it");
+    bytes.extend(encoder.message(true, b"Hello", true, None));
+    let deflate = Some(DeflateParams::default());
+    let mut decoder = Decoder::new(Side::Server, bounds, deflate).with_step(STEP);
+    let (mut input, mut decoded) = (BytesMut::from(&bytes[..]), Vec::new());
+    let (mut before, mut pauses) = (0, 0);
+    loop {
+        let found = decoder.decode(&mut input).unwrap();
+        let is_paused = found.is_none() && decoder.is_paused();
+        let size = match &found {
+            Some(ReceivedMessage::Data { content, .. }) => content.len(),
+            _ => decoder.buffered() / 2,
+        };
+        assert!(
+            size.saturating_sub(before) <= STEP + (1 << 20),
+            "{size} after {before}"
+        );
+        before = if found.is_some() {
+            0
+        } else {
+            decoder.buffered()
+        };
+        pauses += usize::from(is_paused);
+        match found {
+            Some(message) => decoded.push(message),
+            None if is_paused => {}
+            None => break,
+        }
+    }
+    assert_eq!(decoded.len(), 2);
+    assert_eq!(decoded[0], message(true, &content, true));
+    assert_eq!(decoded[1], message(true, b"Hello", true));
+    assert!(pauses > 16, "{pauses} pauses");
+}
+
+#[test]
+fn a_decoder_pauses_between_fragments() {
+    let deflate = Some(DeflateParams::default());
+    let mut encoder = Encoder::new(Side::Server, deflate);
+    let whole = encoder.message(true, &vec![b'x'; 1 << 20], true, None);
+    // The head of a whole frame of this size has four bytes.
+    let body = &whole[4..];
+    let mut bytes = Vec::new();
+    for (number, part) in body.chunks(100).enumerate() {
+        let first = if number == 0 { 0x41 } else { 0x00 };
+        let last = if (number + 1) * 100 >= body.len() {
+            0x80
+        } else {
+            0
+        };
+        bytes.extend([first | last, u8::try_from(part.len()).unwrap()]);
+        bytes.extend(part);
+    }
+    let bounds = Bounds {
+        ratio: 2000,
+        ..BOUNDS
+    };
+    let mut decoder = Decoder::new(Side::Server, bounds, deflate).with_step(64 << 10);
+    let (mut input, mut pauses) = (BytesMut::from(&bytes[..]), 0);
+    let found = loop {
+        match decoder.decode(&mut input).unwrap() {
+            Some(found) => break found,
+            None => assert!(decoder.is_paused()),
+        }
+        pauses += 1;
+    };
+    assert_eq!(found, message(true, &vec![b'x'; 1 << 20], true));
+    assert!(pauses > 4, "{pauses} pauses");
+}

@@ -1,5 +1,7 @@
 //! The position of a client in a recorded conversation.
 
+mod alike;
+mod decompression;
 mod own_ids;
 mod received;
 
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use self::alike::AlikeConversations;
 use super::client_message::Parties;
 use crate::handler::{BodyWorkers, ExchangeError, RequestContext};
 use crate::replay::{EarlyLeave, Lookup, NOT_AWAITED, NOT_SENT, OwnIds};
@@ -36,6 +39,11 @@ pub(super) struct ConversationCursor {
     passed_pings: HashSet<Bytes>,
     /// Keys of the messages that the client has sent.
     received: Vec<ClientMessageKey>,
+    /// The conversations that have them too. None until a message has a secret.
+    alike: Option<AlikeConversations>,
+    /// The number of recorded messages up to the client message that was looked for last, and how
+    /// many of them are of the client.
+    looked_for: (usize, usize),
     /// The client has ended its side.
     client_ended: bool,
     /// The client has received something that only this conversation has.
@@ -85,6 +93,8 @@ impl ConversationCursor {
             client_messages_passed: 0,
             passed_pings: HashSet::new(),
             received: Vec::new(),
+            alike: None,
+            looked_for: (0, 0),
             client_ended: false,
             committed: false,
             last_message: (0, Instant::now()),

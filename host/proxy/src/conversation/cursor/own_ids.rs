@@ -6,7 +6,7 @@ use super::{ConversationCursor, has_key};
 use crate::conversation::client_message::Parties;
 use crate::handler::ExchangeError;
 use crate::replay::OwnIds;
-use ouli_message::stream::{Protocol, Side};
+use ouli_message::stream::{Message, Protocol, Side};
 
 impl ConversationCursor {
     /// Keeps what the client calls otherwise than the recorded one did in the message in this
@@ -18,12 +18,7 @@ impl ConversationCursor {
         if self.parties.protocol != Protocol::WebSocket {
             return Ok(());
         }
-        // Those before the position were received before.
-        let rest = self.messages().get(self.position..).unwrap_or_default();
-        let mut sent = rest
-            .iter()
-            .filter(|it| it.side == Side::Client && has_key(&it.kind));
-        let message = sent.nth(self.received.len() - self.client_messages_passed);
+        let message = self.next_client_message();
         let payload = message.and_then(|message| message.kind.payload()).cloned();
         let Some(payload) = payload.filter(|_| self.own_ids.may_have_any(live)) else {
             return Ok(());
@@ -40,6 +35,23 @@ impl ConversationCursor {
             })
             .await?;
         Ok(())
+    }
+
+    /// The recorded message in the place of the next one of the client. The search goes on where
+    /// the last one ended.
+    fn next_client_message(&mut self) -> Option<&Message> {
+        let number = self.received.len();
+        let (mut end, mut count) = self.looked_for;
+        let rest = self.messages().get(end..).unwrap_or_default();
+        for message in rest {
+            end += 1;
+            count += usize::from(message.side == Side::Client && has_key(&message.kind));
+            if count > number {
+                break;
+            }
+        }
+        self.looked_for = (end, count);
+        (count == number + 1).then(|| self.messages().get(end - 1))?
     }
 
     /// What the client calls otherwise than the recorded one in the heads of their requests.

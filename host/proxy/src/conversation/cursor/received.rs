@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::ConversationCursor;
+use super::alike::AlikeConversations;
 use crate::conversation::client_message::KeyedBytes;
 use crate::handler::ExchangeError;
 use crate::session::{ClientMessageKey, Entry};
@@ -28,7 +29,7 @@ impl ConversationCursor {
         let (keyed, _memory) = self.context.work_on_body(bytes.len(), derive).await?;
         let keyed = keyed?;
         let key = ClientMessageKey::of(&keyed.key);
-        if !key.identities.is_empty() && self.can_switch() {
+        if !key.identities.is_empty() && self.alike.is_none() && self.can_switch() {
             // Other conversations may have another secret in this message.
             self.derive_keys(|_| true).await?;
         }
@@ -99,24 +100,24 @@ impl ConversationCursor {
         explained.unwrap_or_else(|error| error)
     }
 
-    fn matches_key(&self, key: &ClientMessageKey) -> bool {
+    fn matches_key(&mut self, key: &ClientMessageKey) -> bool {
         let position = self.received.len();
         let expected = self.expected_keys.get(position);
         let expected = expected.filter(|expected| expected.hash == key.hash);
-        let Some((expected, entry)) = expected.zip(self.entry()) else {
+        let Some((expected, claimed)) = expected.zip(self.claimed.as_ref()) else {
             return false;
         };
-        let index = &self.parties.lookup.index;
+        let (index, entry) = (&self.parties.lookup.index, claimed.entry());
         // They matter to secrets alone, and are many.
-        let others = self.queue.unused().filter(|_| !key.identities.is_empty());
-        let others = others.filter_map(|it| Some((it, index.cached_client_message_keys(it)?)));
-        let others: Vec<_> = others
-            .filter(|(_, keys)| begins_with(keys, &self.received, key.hash))
-            .collect();
-        let others: Vec<_> = others
-            .iter()
-            .map(|(it, keys)| (it.ordinal, &*keys[position].identities))
-            .collect();
+        let queue = &self.queue;
+        let others = match key.identities.is_empty() {
+            true => Vec::new(),
+            false => {
+                let all = || AlikeConversations::of(queue.entries(), index);
+                let alike = self.alike.get_or_insert_with(all);
+                alike.continuing(&self.received, key.hash, |entry| queue.is_unused(entry))
+            }
+        };
         index.bind_message(entry, (&key.identities, &expected.identities), &others)
     }
 
@@ -174,6 +175,7 @@ impl ConversationCursor {
             previous.release();
         }
         (self.position, self.client_messages_passed) = (0, 0);
+        self.looked_for = (0, 0);
         self.passed_pings.clear();
         self.last_message = (0, Instant::now());
         Ok(true)

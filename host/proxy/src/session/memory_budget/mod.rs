@@ -22,6 +22,13 @@ const HARD_LIMIT_PERCENT: u128 = 98;
 /// limit.
 const MAX_RECORDING_SHARE: (usize, usize) = (3, 4);
 
+/// A body that holds no more bytes than this may use more than the memory of recording.
+const SMALL: usize = 64 << 10;
+
+/// The share of that memory which it may use more, so that small exchanges do not wait for the work
+/// on large ones. Then recording alone does not reach the soft limit either.
+const SMALL_SHARE: usize = 8;
+
 /// The memory budget of the process. Clones share it.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<BudgetState>);
@@ -196,11 +203,22 @@ impl MemoryBudget {
 
 impl UsageCounter {
     fn try_add(&self, bytes: usize) -> bool {
+        self.try_add_below(bytes, self.limit)
+    }
+
+    /// The same for a small body. A limit that has room for a few of them alone is exact.
+    fn try_add_small(&self, bytes: usize) -> bool {
+        let share = self.limit / SMALL_SHARE;
+        let share = if share < 2 * SMALL { 0 } else { share };
+        self.try_add_below(bytes, self.limit.saturating_add(share))
+    }
+
+    fn try_add_below(&self, bytes: usize, limit: usize) -> bool {
         let updated = self
             .used
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |used| {
                 let total = used.checked_add(bytes)?;
-                (total <= self.limit).then_some(total)
+                (total <= limit).then_some(total)
             });
         updated.is_ok()
     }
@@ -223,13 +241,22 @@ impl MemoryReservation {
         if !state.total.try_add(bytes) {
             return false;
         }
-        if self.purpose == Purpose::Recording && !state.recording.try_add(bytes) {
+        if self.purpose == Purpose::Recording && !self.try_add_to_recording(bytes) {
             // No waiter is notified: these bytes were available a moment ago.
             state.total.used.fetch_sub(bytes, Ordering::SeqCst);
             return false;
         }
         self.bytes += bytes;
         true
+    }
+
+    /// Adds bytes to those of recording.
+    fn try_add_to_recording(&self, bytes: usize) -> bool {
+        let recording = &self.budget.0.recording;
+        match self.bytes.saturating_add(bytes) <= SMALL {
+            true => recording.try_add_small(bytes),
+            false => recording.try_add(bytes),
+        }
     }
 
     /// Reserves so many more bytes, or as many of them as the limits leave.
@@ -245,11 +272,18 @@ impl MemoryReservation {
 
     /// Changes the purpose from responding to recording; false if that exceeds the recording limit.
     pub fn try_move_to_recording(&mut self) -> bool {
-        let recording = &self.budget.0.recording;
-        if self.purpose == Purpose::Request && recording.try_add(self.bytes) {
+        if self.purpose == Purpose::Request && self.moves_to_recording() {
             self.purpose = Purpose::Recording;
         }
         self.purpose == Purpose::Recording
+    }
+
+    fn moves_to_recording(&self) -> bool {
+        let recording = &self.budget.0.recording;
+        match self.bytes <= SMALL {
+            true => recording.try_add_small(self.bytes),
+            false => recording.try_add(self.bytes),
+        }
     }
 
     /// True if it fits in the recording limit on its own.

@@ -38,6 +38,30 @@ fn work_takes_what_is_free_and_no_more() {
 }
 
 #[test]
+fn small_exchanges_do_not_wait_for_large_ones() {
+    const MIB: usize = 1 << 20;
+    let budget = MemoryBudget::new(100 * MIB, 64 * MIB);
+    let mut large = budget.recording_reservation();
+    assert!(large.try_grow(50 * MIB));
+    large.grow_as_far_as_free(100 * MIB);
+    let mut other = budget.recording_reservation();
+    assert!(
+        !other.try_grow(SMALL + 1) && !large.try_grow(1),
+        "they wait"
+    );
+    let mut small: Vec<_> = (0..128).map(|_| budget.recording_reservation()).collect();
+    assert!(small.iter_mut().all(|it| it.try_grow(SMALL)));
+    assert!(!other.try_grow(1), "their share is used");
+    assert!(!budget.above_soft_limit());
+    let mut moved = budget.request_reservation();
+    assert!(moved.try_grow(SMALL) && !moved.try_move_to_recording());
+    small.pop();
+    assert!(moved.try_move_to_recording());
+    large.resize(0);
+    assert!(other.try_grow(50 * MIB) && !other.try_grow(10 * MIB));
+}
+
+#[test]
 fn recording_alone_never_reaches_the_soft_limit() {
     let budget = MemoryBudget::new(1000, 1000);
     let mut recording = budget.recording_reservation();
