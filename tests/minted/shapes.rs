@@ -70,7 +70,7 @@ fn a_value_stands_for_one_of_its_shape_alone() {
 /// Requests that differ in one value, by the setting that a miss suggests.
 type Request = fn(&Client, &str) -> Answer;
 
-const REQUESTS: [(&str, Request); 5] = [
+const REQUESTS: [(&str, Request); 6] = [
     ("\"/id\"", |client, id| {
         client.post("/x", "application/json", &format!("{{\"id\": \"{id}\"}}"))
     }),
@@ -82,6 +82,9 @@ const REQUESTS: [(&str, Request); 5] = [
     ("\"/run\"", |client, id| {
         let body = format!("run={id}&a=1");
         client.post("/x", "application/x-www-form-urlencoded", &body)
+    }),
+    ("\"path./x/*\"", |client, id| {
+        client.get(&format!("/x/urn%3Auuid%3A{id}"))
     }),
     ("\"query.run\"", |client, id| {
         client.get(&format!("/x?run={id}&a=1"))

@@ -24,7 +24,7 @@ mod minted_values;
 mod name_list;
 mod number;
 mod part;
-mod path;
+pub(crate) mod path;
 mod repeated_names;
 #[cfg(test)]
 pub(crate) mod sample_message;

@@ -41,7 +41,7 @@ fn normalized_encoding(path: &str) -> Cow<'_, str> {
 
 /// A segment of a normalized path without its percent-encoding, if it is then written in the same
 /// way in all texts, as `urn:uuid:` is.
-pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
+pub(crate) fn decoded(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }

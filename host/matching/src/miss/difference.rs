@@ -7,6 +7,7 @@ use super::pairs::{Paired, pair_by_name};
 use super::path_form;
 use super::raw_difference::{DifferenceCollector, Location, RawDifference, Step, pointer};
 use super::resolution::{Resolution, resolutions};
+use crate::key::path::decoded;
 use crate::key::{BodyPart, DescribedPart, Value};
 use ouli_codec::minted::is_followed;
 
@@ -155,7 +156,11 @@ fn minted_segments(live: &str, recorded: &str) -> Option<String> {
     }
     let segments = one.zip(other).map(|(one, other)| match one == other {
         true => (!one.contains('*')).then_some(one),
-        false => (is_followed(one) && is_followed(other)).then_some("*"),
+        false => [one, other]
+            .map(decoded)
+            .iter()
+            .all(|it| is_followed(it))
+            .then_some("*"),
     });
     let segments: Option<Vec<_>> = segments.collect();
     Some(segments?.join("/"))
