@@ -1,4 +1,4 @@
-//! The locks under which secrets are made ready to be searched for.
+//! The locks under which secrets are made ready to be searched for, and kept so.
 
 #[cfg(test)]
 use std::sync::atomic::AtomicUsize;
@@ -14,4 +14,11 @@ pub(super) struct BuildLocks {
     /// Number of secrets that were encoded.
     #[cfg(test)]
     pub(super) encoded: AtomicUsize,
+}
+
+/// Held by the thread that does the work for one registry.
+#[derive(Debug, Default)]
+pub(super) struct UpkeepLocks {
+    pub(super) merging: Mutex<()>,
+    pub(super) fingerprinting: Mutex<()>,
 }

@@ -6,6 +6,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -153,7 +154,7 @@ const PLACE_MASK: u64 = (1 << 24) - 1;
 #[derive(Clone, Debug, Default)]
 struct Generation {
     /// Sorted, each at least [`GROWTH`] times as long as the next one.
-    tiers: Vec<Vec<Fingerprint>>,
+    tiers: Vec<Arc<[Fingerprint]>>,
     /// A set bit for the hash of each anchor. A power of two of words.
     filter: Vec<u64>,
     secrets: u64,
@@ -167,7 +168,7 @@ const MAX_FILTER_BITS: usize = 2 * MIN_FILTER_BITS;
 
 impl Generation {
     fn len(&self) -> usize {
-        self.tiers.iter().map(Vec::len).sum()
+        self.tiers.iter().map(|tier| tier.len()).sum()
     }
 
     fn bytes(&self) -> usize {
@@ -184,8 +185,7 @@ impl Generation {
         }
         new.sort_unstable();
         new.dedup();
-        new.shrink_to_fit();
-        self.tiers.push(new);
+        self.tiers.push(new.into());
         let bits = (self.len() * MIN_FILTER_BITS).next_power_of_two().max(64);
         if self.filter.len() * 64 < bits {
             self.filter = vec![0; bits / 64];

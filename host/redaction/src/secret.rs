@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 
@@ -29,7 +29,10 @@ pub struct Secret {
     is_recorded: AtomicBool,
     is_minted: AtomicBool,
     is_sent: AtomicBool,
-    is_forgotten: AtomicBool,
+    /// The eviction of the registry that forgot it.
+    forgotten_by: AtomicU64,
+    /// The number of its anchors in the searcher of the registry.
+    anchors: AtomicUsize,
 }
 
 /// Where a secret is seen.
@@ -81,7 +84,8 @@ impl Secret {
             is_recorded: AtomicBool::new(false),
             is_minted: AtomicBool::new(false),
             is_sent: AtomicBool::new(false),
-            is_forgotten: AtomicBool::new(false),
+            forgotten_by: AtomicU64::new(NEVER),
+            anchors: AtomicUsize::new(0),
         }
     }
 
@@ -177,14 +181,29 @@ impl Secret {
         self.is_recorded.load(Ordering::Relaxed)
     }
 
-    /// The registry does not know it any more.
-    pub(super) fn forget(&self) {
-        self.is_forgotten.store(true, Ordering::Relaxed);
+    /// The registry does not know it any more, from this eviction on.
+    pub(super) fn forget(&self, eviction: u64) {
+        self.forgotten_by.store(eviction, Ordering::Relaxed);
     }
 
     /// True if the registry does not know it any more.
     pub(super) fn is_forgotten(&self) -> bool {
-        self.is_forgotten.load(Ordering::Relaxed)
+        self.forgotten_by.load(Ordering::Relaxed) != NEVER
+    }
+
+    /// True if the registry did not know it any more after this eviction.
+    pub(super) fn is_forgotten_by(&self, eviction: u64) -> bool {
+        self.forgotten_by.load(Ordering::Relaxed) <= eviction
+    }
+
+    /// The searcher of the registry has so many anchors of it.
+    pub(super) fn set_anchors(&self, anchors: usize) {
+        self.anchors.store(anchors, Ordering::Relaxed);
+    }
+
+    /// The number of its anchors in the searcher of the registry.
+    pub(super) fn anchors(&self) -> usize {
+        self.anchors.load(Ordering::Relaxed)
     }
 }
 
@@ -196,3 +215,6 @@ impl fmt::Debug for Secret {
 
 /// A value of at least this many bytes is not an ordinary word.
 const LONG_VALUE_LEN: usize = 16;
+
+/// No eviction.
+const NEVER: u64 = u64::MAX;

@@ -38,6 +38,11 @@ pub(super) struct Anchor {
 }
 
 impl Anchor {
+    /// True for the one anchor of the secret itself.
+    pub(super) fn is_raw(&self) -> bool {
+        self.encoding == Encoding::Raw
+    }
+
     /// The secret, whose anchor the text has at a position. None if it is only a part of a word or
     /// of a placeholder there.
     pub(super) fn hit(&self, text: &[u8], at: usize) -> Option<Hit> {

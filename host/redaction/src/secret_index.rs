@@ -38,12 +38,12 @@ const BATCH: usize = 8192;
 impl KnownSecrets {
     /// A searcher for the secrets that a text of this length may contain.
     fn searcher_for(&self, len: usize) -> SecretSearcher {
-        let long = self.pending.long_in(len);
+        let long = self.pending.first_long(len, usize::MAX);
         match long.is_empty() {
             true => self.searcher.clone(),
             false => {
                 let anchors = long.iter().flat_map(anchors).collect();
-                self.searcher.with_anchors(anchors)
+                self.searcher.with_anchors(anchors).0
             }
         }
     }
@@ -62,7 +62,7 @@ impl Secrets {
         }
         let built = self.build(len, None);
         debug_assert!(built.is_some(), "only a deadline ends it");
-        self.registry.read().searcher().clone()
+        self.registry.read().searcher()
     }
 
     /// What is searched for in texts of at most this length.
@@ -78,10 +78,13 @@ impl Secrets {
     /// The same; `None` if it is not ready until the deadline.
     pub fn snapshot_until(&self, len: usize, deadline: Instant) -> Option<SecretsSnapshot> {
         self.build(len, Some(deadline))?;
-        let registry = self.read_until(Some(deadline))?;
+        let searcher = self.read_until(Some(deadline))?.searcher();
+        // The searcher finds those that are forgotten from here on.
+        self.make_fingerprints(Some(deadline))?;
+        let forgotten = self.read_until(Some(deadline))?.forgotten.clone();
         Some(SecretsSnapshot {
-            searcher: registry.searcher().clone(),
-            forgotten: registry.forgotten.clone(),
+            searcher,
+            forgotten,
         })
     }
 
@@ -92,7 +95,7 @@ impl Secrets {
         let registry = self.registry.read();
         KnownSecrets {
             searcher,
-            pending: registry.pending().clone(),
+            pending: registry.index.pending.clone(),
             evictions: registry.evictions,
         }
     }
@@ -107,12 +110,16 @@ impl Secrets {
     /// Makes the secrets that a text of this length may contain ready to be searched for. `None` if
     /// that takes longer than until the deadline; what is ready by then stays.
     fn build(&self, len: usize, deadline: Option<Instant>) -> Option<()> {
-        if self.read_until(deadline)?.pending().is_empty_for(len) {
+        if self.read_until(deadline)?.index.pending.is_empty_for(len) {
             return Some(());
         }
         let building = &self.building;
-        self.build_those(&building.short, deadline, |it| it.short().to_vec())?;
-        self.build_those(&building.long, deadline, |it| it.long_in(len))
+        self.build_those(&building.short, deadline, |it| it.first_short(BATCH))?;
+        self.build_those(&building.long, deadline, |it| it.first_long(len, BATCH))?;
+        if deadline.is_none() {
+            self.tidy_up();
+        }
+        Some(())
     }
 
     fn build_those(
@@ -121,7 +128,11 @@ impl Secrets {
         deadline: Option<Instant>,
         needed: impl Fn(&PendingSecrets) -> Vec<Arc<Secret>>,
     ) -> Option<()> {
-        if needed(self.read_until(deadline)?.pending()).is_empty() {
+        let first = || {
+            let registry = self.read_until(deadline)?;
+            Some((needed(&registry.index.pending), registry.index.restarts()))
+        };
+        if first()?.0.is_empty() {
             return Some(());
         }
         let _building = match deadline {
@@ -129,32 +140,50 @@ impl Secrets {
             None => lock.lock(),
         };
         // Another thread may have built them.
-        let needed = needed(self.read_until(deadline)?.pending());
-        for batch in needed.chunks(BATCH) {
+        loop {
+            let (batch, restarts) = first()?;
+            if batch.is_empty() {
+                return Some(());
+            }
             let mut encoded = Vec::new();
-            for secret in batch {
+            for secret in &batch {
                 if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     return None;
                 }
                 #[cfg(test)]
                 self.building.encoded.fetch_add(1, Ordering::Relaxed);
-                encoded.extend(anchors(secret));
+                encoded.push((Arc::clone(secret), anchors(secret)));
             }
-            self.add_to_searcher(batch, encoded);
+            self.add_to_searcher(encoded, restarts);
         }
-        Some(())
     }
 
     /// Adds pending secrets to the searcher. It is sorted without the lock of the registry.
-    fn add_to_searcher(&self, secrets: &[Arc<Secret>], mut encoded: Vec<Anchor>) {
-        let is_replaced = |encoded: Vec<Anchor>| {
-            let (searcher, changes) = self.registry.read().searcher_state();
-            let built = searcher.with_anchors(encoded);
-            self.change(|registry| registry.replace_searcher(secrets, built, changes))
-        };
-        // In between, secrets may be forgotten, or longer ones added.
-        while !is_replaced(encoded.clone()) {
-            encoded.retain(|anchor| !anchor.secret.is_forgotten());
+    fn add_to_searcher(&self, encoded: Vec<(Arc<Secret>, Vec<Anchor>)>, restarts: u64) {
+        let counts = encoded.iter();
+        let counts: Vec<_> = counts
+            .map(|(secret, anchors)| (Arc::clone(secret), anchors.len()))
+            .collect();
+        let encoded: Vec<_> = encoded
+            .into_iter()
+            .flat_map(|(_, anchors)| anchors)
+            .collect();
+        // In between, longer ones may be added, tiers merged, or the searcher dropped: then they
+        // are pending again.
+        loop {
+            let (searcher, changes) = {
+                let registry = self.registry.read();
+                if registry.index.restarts() != restarts {
+                    return;
+                }
+                registry.index.searcher(registry.evictions)
+            };
+            let built = searcher.with_anchors(encoded.clone());
+            let replaced =
+                self.change_only(|registry| registry.index.replace(&counts, built, changes));
+            if replaced.is_some() {
+                return;
+            }
         }
     }
 

@@ -1,12 +1,13 @@
 //! The memory of the secrets of all sessions and of the values that their clients made up, within a
 //! limit: beyond it those are forgotten that were seen least recently in any session.
 
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::secret::Secret;
 use crate::secret_bounds::SecretBounds;
 use crate::secret_registry::Registry;
 use ouli_codec::minted_values::{MintedValues, Seen};
@@ -19,11 +20,15 @@ pub(super) type SharedRegistry = Arc<RwLock<Registry>>;
 pub struct SecretMemory {
     limit: AtomicUsize,
     used: AtomicUsize,
+    /// The part of them that is held for forgotten secrets.
+    forgotten: AtomicUsize,
     /// Increases with each secret that is new, and with each exchange to be recorded.
     clock: AtomicU64,
     registries: Mutex<Vec<Member>>,
     /// Held by the thread that makes room.
     making_room: Mutex<()>,
+    /// Held by the thread that frees what is held for forgotten secrets.
+    dropping: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -58,8 +63,18 @@ struct Session {
     bounds: SecretBounds,
 }
 
-/// The share of the limit that is freed at once, so that forgetting costs little per secret.
-const FREED_SHARE: usize = 8;
+/// The share of the limit that is left for what is held for forgotten secrets. It is freed once it
+/// takes more.
+const FORGOTTEN_SHARE: usize = 16;
+
+/// The share of the limit that is freed beyond the need, so that forgetting costs little.
+const FREED_SHARE: usize = 64;
+
+/// So many bytes are freed beyond the need: no secret waits long for its room.
+const MAX_FREED: usize = 256 << 10;
+
+/// Or this share of the values that clients made up.
+const MINTED_SHARE: usize = 8;
 
 /// The share of the limit that fingerprints of forgotten secrets take at most.
 const FINGERPRINT_SHARE: usize = 2;
@@ -76,9 +91,11 @@ impl SecretMemory {
         Self {
             limit: AtomicUsize::new(limit),
             used: AtomicUsize::new(0),
+            forgotten: AtomicUsize::new(0),
             clock: AtomicU64::new(1),
             registries: Mutex::default(),
             making_room: Mutex::default(),
+            dropping: Mutex::default(),
         }
     }
 
@@ -126,6 +143,10 @@ impl SecretMemory {
         let bytes = registry.memory();
         let before = std::mem::replace(&mut registry.counted_bytes, bytes);
         self.count_difference(before, bytes);
+        let forgotten = registry.index.forgotten_bytes();
+        let before = std::mem::replace(&mut registry.counted_forgotten, forgotten);
+        self.forgotten
+            .fetch_add(forgotten.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Counts what the values of a session take now.
@@ -163,15 +184,39 @@ impl SecretMemory {
     /// the least recently seen first. The caller holds no registry.
     pub(super) fn make_room(&self) {
         let limit = self.limit.load(Ordering::Relaxed);
-        if self.used() <= limit {
-            return;
+        let max_known = limit - limit / FORGOTTEN_SHARE;
+        if self.known() > max_known {
+            self.forget_beyond(limit, max_known);
         }
-        let _making_room = self.making_room.lock();
-        let Some(excess) = self.used().checked_sub(limit).filter(|it| *it > 0) else {
+        if self.used() > limit {
+            self.drop_forgotten(limit / FORGOTTEN_SHARE / 2);
+        }
+    }
+
+    /// The bytes that the secrets take, without what is held for forgotten ones.
+    fn known(&self) -> usize {
+        let forgotten = self.forgotten.load(Ordering::Relaxed);
+        self.used().saturating_sub(forgotten)
+    }
+
+    fn forget_beyond(&self, limit: usize, max_known: usize) {
+        let making_room = self.making_room.lock();
+        let Some(excess) = self.known().checked_sub(max_known).filter(|it| *it > 0) else {
             return;
         };
         let members = self.members();
-        self.forget_oldest(&members, excess + limit / FREED_SHARE);
+        // All values are looked at once: so many bytes of them are worth it.
+        let minted = members.iter().map(|it| it.minted.values.bytes());
+        let minted = minted.sum::<usize>() / MINTED_SHARE;
+        let freed = MAX_FREED.max(minted).min(limit / FREED_SHARE);
+        let changed = self.forget_oldest(&members, excess + freed);
+        drop(making_room);
+        for at in changed {
+            let Session {
+                registry, bounds, ..
+            } = &members[at];
+            let _ = self.make_fingerprints(registry, *bounds, None);
+        }
         self.drop_fingerprints(&members, limit / FINGERPRINT_SHARE);
     }
 
@@ -187,97 +232,107 @@ impl SecretMemory {
         alive.collect()
     }
 
-    fn forget_oldest(&self, members: &[Session], mut bytes: usize) {
-        let mut oldest_first = Vec::new();
-        for (place, session) in members.iter().enumerate() {
-            let minted = session.minted.values.uses().into_iter();
-            oldest_first.extend(minted.map(|(seen, bytes)| Candidate {
-                seen,
-                place,
-                bytes,
-                secret: None,
-            }));
-            let registry = session.registry.read();
-            oldest_first.extend(registry.may_go().map(|secret| Candidate {
-                seen: Seen {
-                    is_recorded: secret.is_recorded(),
-                    at: secret.last_seen(),
-                },
-                place,
-                bytes: registry.freed_by(secret),
-                secret: Some(Arc::clone(secret)),
-            }));
+    /// Forgets secrets and values until so many bytes are free. Returns the places of the sessions
+    /// that forgot secrets. No registry is locked for long.
+    fn forget_oldest(&self, members: &[Session], mut bytes: usize) -> HashSet<usize> {
+        let mut values = minted_oldest_first(members).into_iter().peekable();
+        let mut minted_until: HashMap<usize, Seen> = HashMap::new();
+        let mut changed = HashSet::new();
+        let earliest = |at: usize| {
+            let registry = members[at].registry.read();
+            Some(Reverse((registry.order.earliest()?, at)))
+        };
+        let mut sessions: BinaryHeap<_> = (0..members.len()).filter_map(earliest).collect();
+        while bytes > 0 {
+            let first = sessions.peek().map(|Reverse((order, _))| *order);
+            let is_first = |(seen, ..): &(Seen, usize, usize)| {
+                first.is_none_or(|first| (seen.is_recorded, seen.at) < first)
+            };
+            if let Some((seen, at, freed)) = values.next_if(is_first) {
+                bytes = bytes.saturating_sub(freed);
+                minted_until.insert(at, seen);
+                continue;
+            }
+            let Some(Reverse((_, at))) = sessions.pop() else {
+                break;
+            };
+            let next = sessions.peek().map(|Reverse((order, _))| *order);
+            let value = values.peek().map(|(seen, ..)| (seen.is_recorded, seen.at));
+            let last = next.into_iter().chain(value).min();
+            let mut registry = members[at].registry.write();
+            let freed = registry.forget_until(last, bytes);
+            self.count(&mut registry);
+            drop(registry);
+            bytes = bytes.saturating_sub(freed);
+            if freed > 0 {
+                changed.insert(at);
+            }
+            sessions.extend(earliest(at));
         }
-        oldest_first.sort_unstable_by_key(|it| it.seen);
-        let mut forgotten: Vec<Forgotten> = members.iter().map(|_| Forgotten::default()).collect();
-        for candidate in oldest_first {
-            if bytes == 0 {
+        for (at, last) in minted_until {
+            members[at].minted.values.forget_until(last);
+            self.count_minted(&members[at].minted);
+        }
+        changed
+    }
+
+    /// Frees what is held for forgotten secrets, first where it is most, until it takes at most so
+    /// many bytes.
+    fn drop_forgotten(&self, max_bytes: usize) {
+        let is_enough = || self.forgotten.load(Ordering::Relaxed) <= max_bytes;
+        let Some(_dropping) = self.dropping.try_lock().filter(|_| !is_enough()) else {
+            return;
+        };
+        let members = self.members();
+        let forgotten = members.iter().map(|Session { registry, .. }| {
+            let bytes = registry.read().index.forgotten_bytes();
+            (bytes, registry)
+        });
+        let mut most_first: Vec<_> = forgotten.filter(|(bytes, _)| *bytes > 0).collect();
+        most_first.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
+        for (_, registry) in most_first {
+            if is_enough() {
                 break;
             }
-            bytes = bytes.saturating_sub(candidate.bytes);
-            let forgotten = &mut forgotten[candidate.place];
-            match candidate.secret {
-                Some(secret) => forgotten.secrets.push(secret),
-                None => forgotten.minted_until = Some(candidate.seen),
-            }
-        }
-        for (session, mut forgotten) in members.iter().zip(forgotten) {
-            if let Some(last) = forgotten.minted_until {
-                session.minted.values.forget_until(last);
-                self.count_minted(&session.minted);
-            }
-            if !forgotten.secrets.is_empty() {
-                let mut registry = session.registry.write();
-                // One may have been forgotten in between.
-                forgotten.secrets.retain(|secret| registry.holds(secret));
-                registry.forget(&forgotten.secrets, session.bounds);
-                self.count(&mut registry);
-            }
+            self.merge_tiers(registry, false);
         }
     }
 
     /// Drops fingerprints until the others take at most half of so many bytes, if they take more:
     /// first those of the sessions whose last secret was seen least recently.
     fn drop_fingerprints(&self, members: &[Session], max_bytes: usize) {
-        let mut taken: Vec<_> = members
-            .iter()
-            .map(|Session { registry, .. }| {
-                let read = registry.read();
-                (read.last_seen(), read.fingerprint_bytes(), registry)
-            })
-            .collect();
-        let mut bytes: usize = taken.iter().map(|(_, bytes, _)| bytes).sum();
+        let bytes_of = |registry: &SharedRegistry| registry.read().fingerprint_bytes();
+        let mut bytes: usize = members.iter().map(|it| bytes_of(&it.registry)).sum();
         if bytes <= max_bytes {
             return;
         }
-        taken.sort_unstable_by_key(|(last_seen, ..)| *last_seen);
-        for (_, own, registry) in taken {
+        let mut oldest_first: Vec<_> = members.iter().map(|it| &it.registry).collect();
+        oldest_first
+            .sort_by_cached_key(|registry| registry.read().last_seen.load(Ordering::Relaxed));
+        for registry in oldest_first {
             if bytes <= max_bytes / 2 {
                 break;
             }
             let mut registry = registry.write();
-            registry.drop_fingerprints();
+            let own = registry.fingerprint_bytes();
+            let dropped = registry.drop_fingerprints();
             self.count(&mut registry);
-            bytes -= own;
+            drop(registry);
+            drop(dropped);
+            bytes = bytes.saturating_sub(own);
         }
     }
 }
 
-/// A secret, or a value that a client made up, that may be forgotten.
-struct Candidate {
-    seen: Seen,
-    /// The place of its session.
-    place: usize,
-    /// An estimate of the memory that is free without it.
-    bytes: usize,
-    /// None for a value.
-    secret: Option<Arc<Secret>>,
-}
-
-/// What a session forgets.
-#[derive(Default)]
-struct Forgotten {
-    secrets: Vec<Arc<Secret>>,
-    /// The last use of its values that are forgotten.
-    minted_until: Option<Seen>,
+/// The values that clients made up: when they were seen, the places of their sessions, and their
+/// bytes.
+fn minted_oldest_first(members: &[Session]) -> Vec<(Seen, usize, usize)> {
+    let of_session = |(at, session): (usize, &Session)| {
+        let uses = session.minted.values.uses().into_iter();
+        uses.map(move |(seen, bytes)| (seen, at, bytes))
+            .collect::<Vec<_>>()
+    };
+    let mut values: Vec<_> = members.iter().enumerate().flat_map(of_session).collect();
+    values.sort_unstable();
+    values
 }

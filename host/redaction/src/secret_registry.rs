@@ -1,49 +1,55 @@
 //! The secrets that a session knows, within limits: the least recently seen ones are forgotten.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::build_locks::UpkeepLocks;
 use crate::common_values::is_searchable;
+use crate::forgetting_order::ForgettingOrder;
 use crate::forgotten_secrets::ForgottenSecrets;
-use crate::pending_secrets::PendingSecrets;
 use crate::placeholder;
+use crate::search_index::SearchIndex;
 use crate::secret::{Name, Secret};
 use crate::secret_bounds::SecretBounds;
 use crate::secret_searcher::SecretSearcher;
 use ouli_codec::identity::{FIRST_KEYED, Identity};
 
-/// The share of the limits that is freed at once, so that forgetting costs little per secret.
-const FREED_SHARE: usize = 8;
-
 #[derive(Default)]
 pub(super) struct Registry {
-    secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
-    by_digest: HashMap<u128, Arc<Secret>>,
+    pub(super) secrets: HashMap<Arc<[u8]>, Arc<Secret>>,
+    pub(super) by_digest: HashMap<u128, Arc<Secret>>,
     /// The secret that has a placeholder, by its digest.
-    owners: HashMap<Identity, u128>,
+    pub(super) owners: HashMap<Identity, u128>,
     /// The placeholders of recorded secrets that others stand for, also after they are forgotten.
-    adopted: HashMap<u128, Name>,
+    pub(super) adopted: HashMap<u128, Name>,
     /// The last placeholder number of each class.
     numbers: HashMap<Arc<str>, u64>,
     /// Number and bytes of the secrets that may be forgotten.
-    count: usize,
-    bytes: usize,
-    /// Searchable secrets that are not in `searcher` yet.
-    pending: PendingSecrets,
-    searcher: SecretSearcher,
-    /// How often `searcher` was replaced.
-    searcher_changes: u64,
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+    /// These secrets, some that are forgotten among them.
+    pub(super) order: ForgettingOrder,
+    /// A limit was reached, and secrets are forgotten until a share of it is free.
+    pub(super) is_freeing: bool,
+    pub(super) index: SearchIndex,
     /// Increases with each secret that is new or forgotten.
     pub(super) version: Arc<AtomicU64>,
+    /// The time at which one of the secrets was seen last.
+    pub(super) last_seen: Arc<AtomicU64>,
     /// Bytes that are counted in the memory of all sessions.
     pub(super) counted_bytes: usize,
+    /// Those of them that are held for forgotten secrets.
+    pub(super) counted_forgotten: usize,
+    pub(super) locks: Arc<UpkeepLocks>,
     /// The time of the last use of a recorded secret that is forgotten.
     pub(super) forgotten_until: u64,
     /// How often secrets were forgotten.
     pub(super) evictions: u64,
     /// The recorded secrets that were forgotten. None if there are none.
     pub(super) forgotten: Option<Arc<ForgottenSecrets>>,
+    /// Forgotten secrets that are not in `forgotten` yet.
+    pub(super) unprinted: Vec<Arc<Secret>>,
     /// Number of recorded secrets that cannot be found any more, and are not counted yet.
     pub(super) uncounted: u64,
 }
@@ -53,6 +59,7 @@ impl Registry {
     pub(super) fn clear(&mut self) {
         *self = Self {
             counted_bytes: self.counted_bytes,
+            counted_forgotten: self.counted_forgotten,
             ..Self::default()
         };
     }
@@ -70,14 +77,12 @@ impl Registry {
         self.version.fetch_add(1, Ordering::AcqRel);
         let bytes = secret.value().len();
         if !secret.is_pinned() {
-            if self.count >= bounds.count || self.bytes.saturating_add(bytes) > bounds.bytes {
-                self.forget_oldest(bytes, bounds);
-            }
-            if self.count >= bounds.count || self.bytes.saturating_add(bytes) > bounds.bytes {
+            if !self.has_room_for(bytes, bounds) {
                 return false;
             }
             self.count += 1;
             self.bytes += bytes;
+            self.order.push(secret);
         }
         self.secrets
             .insert(Arc::clone(secret.value()), Arc::clone(secret));
@@ -85,7 +90,7 @@ impl Registry {
         self.owners
             .insert(identity(&secret.name()), secret.digest());
         if secret.is_searched_for() && is_searchable(secret.value()) {
-            self.pending.push(Arc::clone(secret));
+            self.index.pending.push(Arc::clone(secret));
         }
         true
     }
@@ -197,132 +202,18 @@ impl Registry {
 
     /// The searcher, unless it lacks secrets that a text of this length may contain.
     pub(super) fn complete_searcher(&self, len: usize) -> Option<SecretSearcher> {
-        let is_complete = self.pending.is_empty_for(len);
-        is_complete.then(|| self.searcher.clone())
+        let is_complete = self.index.pending.is_empty_for(len);
+        is_complete.then(|| self.searcher())
     }
 
-    pub(super) fn searcher(&self) -> &SecretSearcher {
-        &self.searcher
-    }
-
-    /// The searcher, and how often it was replaced.
-    pub(super) fn searcher_state(&self) -> (SecretSearcher, u64) {
-        (self.searcher.clone(), self.searcher_changes)
-    }
-
-    pub(super) fn pending(&self) -> &PendingSecrets {
-        &self.pending
-    }
-
-    /// These pending secrets are in `built`, which was made of the searcher after so many changes.
-    /// False if there was another one since: then nothing changes.
-    pub(super) fn replace_searcher(
-        &mut self,
-        secrets: &[Arc<Secret>],
-        built: SecretSearcher,
-        changes: u64,
-    ) -> bool {
-        if self.searcher_changes != changes {
-            return false;
-        }
-        let added: HashSet<_> = secrets.iter().map(Arc::as_ptr).collect();
-        self.pending.retain(|it| !added.contains(&Arc::as_ptr(it)));
-        self.set_searcher(built);
-        true
-    }
-
-    fn set_searcher(&mut self, searcher: SecretSearcher) {
-        self.searcher = searcher;
-        self.searcher_changes += 1;
+    pub(super) fn searcher(&self) -> SecretSearcher {
+        self.index.searcher(self.evictions).0
     }
 
     /// The secrets that are searched for.
     pub(super) fn searched(&self) -> impl Iterator<Item = &Arc<Secret>> {
         let all = self.secrets.values();
         all.filter(|it| it.is_searched_for() && is_searchable(it.value()))
-    }
-
-    /// The secrets that may be forgotten.
-    pub(super) fn may_go(&self) -> impl Iterator<Item = &Arc<Secret>> {
-        self.secrets.values().filter(|it| !it.is_pinned())
-    }
-
-    /// Forgets secrets until there is room for `bytes` and some more: those that were never
-    /// recorded first, and the least recently seen first.
-    fn forget_oldest(&mut self, bytes: usize, bounds: SecretBounds) {
-        let max_count = bounds.count - bounds.count.div_ceil(FREED_SHARE);
-        let max_bytes = (bounds.bytes - bounds.bytes / FREED_SHARE).saturating_sub(bytes);
-        let mut oldest_first: Vec<_> = self.may_go().cloned().collect();
-        oldest_first.sort_by_cached_key(|secret| (secret.is_recorded(), secret.last_seen()));
-        let (mut count, mut left) = (self.count, self.bytes);
-        let forgotten = oldest_first.into_iter().take_while(|secret| {
-            let is_over = count > max_count || left > max_bytes;
-            if is_over {
-                count -= 1;
-                left -= secret.value().len();
-            }
-            is_over
-        });
-        let forgotten: Vec<_> = forgotten.collect();
-        self.forget(&forgotten, bounds);
-    }
-
-    /// Forgets the secrets that were never recorded, and the search index. It is built again when
-    /// it is needed.
-    pub(super) fn compact(&mut self, bounds: SecretBounds) {
-        let all = self.secrets.values();
-        let unrecorded = all.filter(|it| !it.is_pinned() && !it.is_recorded());
-        let unrecorded: Vec<_> = unrecorded.cloned().collect();
-        self.forget(&unrecorded, bounds);
-        self.version.fetch_add(1, Ordering::AcqRel);
-        self.set_searcher(SecretSearcher::default());
-        let mut pending = PendingSecrets::default();
-        self.searched().cloned().for_each(|it| pending.push(it));
-        self.pending = pending;
-        self.secrets.shrink_to_fit();
-        self.by_digest.shrink_to_fit();
-        self.owners.shrink_to_fit();
-    }
-
-    pub(super) fn forget(&mut self, forgotten: &[Arc<Secret>], bounds: SecretBounds) {
-        if forgotten.is_empty() {
-            return;
-        }
-        for secret in forgotten {
-            secret.forget();
-            self.secrets.remove(secret.value());
-            self.by_digest.remove(&secret.digest());
-            let name = secret.name();
-            if self.adopted.get(&secret.digest()) != Some(&name) {
-                self.owners.remove(&identity(&name));
-            }
-            self.count -= 1;
-            self.bytes -= secret.value().len();
-            if secret.is_recorded() {
-                self.forgotten_until = self.forgotten_until.max(secret.last_seen());
-            }
-        }
-        self.keep_fingerprints(forgotten, bounds);
-        self.pending.retain(|secret| !secret.is_forgotten());
-        self.set_searcher(self.searcher.without_forgotten());
-        self.evictions += 1;
-        self.version.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Keeps the fingerprints of recorded secrets that would be searched for.
-    pub(super) fn keep_fingerprints(&mut self, forgotten: &[Arc<Secret>], bounds: SecretBounds) {
-        let all = forgotten.iter().filter(|it| it.is_recorded());
-        let mut searched = all
-            .filter(|it| it.is_searched_for() && is_searchable(it.value()))
-            .map(Arc::as_ref)
-            .peekable();
-        if searched.peek().is_none() {
-            return;
-        }
-        let fingerprints = self
-            .forgotten
-            .get_or_insert_with(|| Arc::new(ForgottenSecrets::new(bounds.fingerprint_bytes)));
-        self.uncounted += Arc::make_mut(fingerprints).add(searched);
     }
 
     /// True if a secret was recorded, other than those of the environment.
@@ -339,12 +230,13 @@ impl Registry {
     /// An estimate of the memory of the secrets, with what they are searched by, and of the
     /// fingerprints of those that are forgotten.
     pub(super) fn memory(&self) -> usize {
-        self.count * SECRET_BYTES + self.bytes() + self.searcher.bytes()
+        self.count * SECRET_BYTES + self.bytes() + self.index.bytes()
     }
 
     /// The memory that is free once a secret is forgotten.
     pub(super) fn freed_by(&self, secret: &Secret) -> usize {
-        let searcher = self.searcher.bytes() / self.secrets.len().max(1);
+        let searcher = self.index.bytes() - self.index.forgotten_bytes();
+        let searcher = searcher / self.secrets.len().max(1);
         let fingerprints = if secret.is_recorded() {
             FINGERPRINTS_BYTES
         } else {
@@ -354,28 +246,16 @@ impl Registry {
         bytes.saturating_sub(fingerprints)
     }
 
-    /// True if it knows this secret.
-    pub(super) fn holds(&self, secret: &Arc<Secret>) -> bool {
-        let known = self.secrets.get(secret.value());
-        known.is_some_and(|known| Arc::ptr_eq(known, secret))
-    }
-
-    /// The time at which one of the secrets was seen last.
-    pub(super) fn last_seen(&self) -> u64 {
-        let seen = self.may_go().map(|secret| secret.last_seen());
-        seen.max().unwrap_or(self.forgotten_until)
-    }
-
     /// Bytes of the fingerprints of forgotten secrets.
     pub(super) fn fingerprint_bytes(&self) -> usize {
         self.forgotten.as_ref().map_or(0, |it| it.bytes())
     }
 
     /// Drops the fingerprints of forgotten secrets, which cannot be found any more.
-    pub(super) fn drop_fingerprints(&mut self) {
-        if let Some(forgotten) = self.forgotten.take() {
-            self.uncounted += forgotten.secrets();
-        }
+    pub(super) fn drop_fingerprints(&mut self) -> Option<Arc<ForgottenSecrets>> {
+        let dropped = self.forgotten.take()?;
+        self.uncounted += dropped.secrets();
+        Some(dropped)
     }
 }
 
@@ -386,6 +266,6 @@ const SECRET_BYTES: usize = size_of::<Secret>() + 192;
 const FINGERPRINTS_BYTES: usize = 160;
 
 /// The identity of what has a placeholder.
-fn identity((class, number): &Name) -> Identity {
+pub(super) fn identity((class, number): &Name) -> Identity {
     Identity::Placeholder(Arc::clone(class), *number)
 }

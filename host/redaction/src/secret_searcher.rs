@@ -9,14 +9,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::anchor;
-use crate::secret_anchor::{Anchor, Hit, equal_run, fingerprint};
+use crate::searcher_tier::{Dropped, Tier, longest_of_each_start};
+use crate::secret_anchor::{Anchor, Hit};
 use crate::text_hash::PrefixHashes;
 
 /// Searches for the secrets that were known when it was created. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct SecretSearcher {
     tiers: Arc<[Arc<Tier>]>,
+    /// Secrets that were forgotten by this eviction are ignored.
+    evictions: u64,
 }
 
 impl SecretSearcher {
@@ -49,7 +51,8 @@ impl SecretSearcher {
         while scanned_to < text.len() {
             scanned_to = (scanned_to + BLOCK).min(text.len());
             for (tier, next) in &mut tiers {
-                tier.scan(text, &hashes, next, scanned_to, &mut hits);
+                let hits = (&mut hits, self.evictions);
+                tier.scan(text, &hashes, next, scanned_to, hits);
             }
             longest_of_each_start(&mut hits);
             // Of those that begin later, some may end beyond the block.
@@ -72,7 +75,10 @@ impl SecretSearcher {
         self.tiers.iter().find_map(|tier| {
             let mut at = 0;
             while let Some((found, word)) = tier.next(text, at) {
-                if let Some(hit) = tier.hits(text, &hashes, found, word).next() {
+                if let Some(hit) = tier
+                    .hits((text, &hashes), found, word, self.evictions)
+                    .next()
+                {
                     return Some(hit);
                 }
                 at = found + 1;
@@ -81,201 +87,94 @@ impl SecretSearcher {
         })
     }
 
-    /// A searcher for these secrets and the current ones.
-    pub(super) fn with_anchors(&self, mut anchors: Vec<Anchor>) -> Self {
+    /// The same without the secrets that were forgotten by then.
+    pub(super) fn as_of(mut self, evictions: u64) -> Self {
+        self.evictions = evictions;
+        self
+    }
+
+    /// The number of its anchors.
+    pub(super) fn anchors(&self) -> usize {
+        self.tiers.iter().map(|tier| tier.len()).sum()
+    }
+
+    pub(super) fn tiers(&self) -> &[Arc<Tier>] {
+        &self.tiers
+    }
+
+    /// A searcher for these secrets and the current ones, and what it lacks of forgotten ones. Only
+    /// small tiers are merged, so that it takes little time.
+    pub(super) fn with_anchors(&self, mut anchors: Vec<Anchor>) -> (Self, Dropped) {
+        let mut dropped = Dropped::default();
         let mut tiers = self.tiers.to_vec();
-        while let Some(last) = tiers.pop_if(|last| last.anchors.len() < GROWTH * anchors.len()) {
-            anchors.extend_from_slice(&last.anchors);
+        let is_merged = |last: &Arc<Tier>, len| last.len() < LARGE.min(GROWTH * len);
+        while let Some(last) = tiers.pop_if(|last| is_merged(last, anchors.len())) {
+            dropped.add(last.add_known_to(&mut anchors, self.evictions));
         }
         if !anchors.is_empty() {
             tiers.push(Arc::new(Tier::new(anchors)));
         }
-        Self {
-            tiers: tiers.into(),
-        }
+        (self.with_tiers(tiers), dropped)
     }
 
-    /// A searcher for the secrets that are not forgotten.
-    pub(super) fn without_forgotten(&self) -> Self {
-        let is_kept = |anchor: &&Anchor| !anchor.secret.is_forgotten();
-        let tiers = self.tiers.iter().filter_map(|tier| {
-            let kept: Vec<_> = tier.anchors.iter().filter(is_kept).cloned().collect();
-            (!kept.is_empty()).then(|| Arc::new(Tier::new(kept)))
-        });
+    /// The large tiers that are to be one. [`Self::with_anchors`] never merges them.
+    pub(super) fn tiers_to_merge(&self) -> Vec<Arc<Tier>> {
+        let mut large: Vec<_> = self.tiers.iter().filter(|it| it.len() >= LARGE).collect();
+        let (mut merged, mut len) = (Vec::new(), 0);
+        while let Some(last) = large.pop_if(|last| len == 0 || last.len() < GROWTH * len) {
+            len += last.len();
+            merged.push(Arc::clone(last));
+        }
+        if merged.len() == 1 {
+            merged.clear();
+        }
+        merged
+    }
+
+    /// A searcher with another tier in the place of these. None if it lacks one of them.
+    pub(super) fn with_tiers_replaced(
+        &self,
+        replaced: &[Arc<Tier>],
+        new: Option<Arc<Tier>>,
+    ) -> Option<Self> {
+        let is_replaced = |tier: &Arc<Tier>| replaced.iter().any(|it| Arc::ptr_eq(it, tier));
+        let at = self.tiers.iter().position(is_replaced)?;
+        let kept = self.tiers.iter().filter(|tier| !is_replaced(tier));
+        let mut tiers: Vec<_> = kept.cloned().collect();
+        if tiers.len() + replaced.len() != self.tiers.len() {
+            return None;
+        }
+        if let Some(new) = new {
+            tiers.insert(at, new);
+        }
+        Some(self.with_tiers(tiers))
+    }
+
+    fn with_tiers(&self, tiers: Vec<Arc<Tier>>) -> Self {
         Self {
-            tiers: tiers.collect(),
+            tiers: tiers.into(),
+            evictions: self.evictions,
         }
     }
 }
 
 impl fmt::Debug for SecretSearcher {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let anchors: usize = self.tiers.iter().map(|tier| tier.anchors.len()).sum();
         out.debug_struct("SecretSearcher")
-            .field("anchors", &anchors)
+            .field("anchors", &self.anchors())
             .finish_non_exhaustive()
     }
-}
-
-/// Sorts hits by their starts. A shorter hit at the same start is never chosen.
-fn longest_of_each_start(hits: &mut Vec<Hit>) {
-    hits.sort_by_key(|hit| (hit.range.start, usize::MAX - hit.range.end));
-    hits.dedup_by_key(|hit| hit.range.start);
 }
 
 /// Bytes of a text that are searched at a time.
 const BLOCK: usize = 64 << 10;
 
-/// So many hits are collected before shorter ones are dropped: a text of repeated bytes may contain
-/// many secrets at each position.
-const MIN_UNSORTED: usize = 1024;
-
 /// Each tier has at least this many times the anchors of the next one.
 const GROWTH: usize = 4;
 
-/// Some secrets in all their encodings.
-struct Tier {
-    /// Sorted by word, length, fingerprint and hash.
-    anchors: Vec<Anchor>,
-    /// The words of the anchors in the same order: most look-ups end here.
-    words: Vec<u64>,
-    /// The distinct lengths of the encoded secrets, sorted.
-    lens: Vec<usize>,
-    /// A set bit for the hash of each word.
-    filter: Vec<u64>,
-    /// Shift that reduces a 64-bit product to the index of a bit.
-    shift: u32,
-}
-
-impl Tier {
-    fn new(mut anchors: Vec<Anchor>) -> Self {
-        anchors.sort_by_key(|anchor| (anchor.word, anchor.len, anchor.fingerprint, anchor.whole));
-        let bits = (anchors.len() * BITS_PER_ANCHOR)
-            .next_power_of_two()
-            .max(MIN_BITS);
-        let mut lens: Vec<_> = anchors.iter().map(|anchor| anchor.len).collect();
-        lens.sort_unstable();
-        lens.dedup();
-        lens.shrink_to_fit();
-        let mut tier = Self {
-            lens,
-            filter: vec![0; bits / 64],
-            shift: u64::BITS - bits.ilog2(),
-            words: anchors.iter().map(|anchor| anchor.word).collect(),
-            anchors,
-        };
-        for at in 0..tier.words.len() {
-            let bit = tier.bit(tier.words[at]);
-            tier.filter[bit / 64] |= 1 << (bit % 64);
-        }
-        tier
-    }
-
-    fn bytes(&self) -> usize {
-        self.anchors.len() * size_of::<Anchor>()
-            + (self.words.len() + self.lens.len() + self.filter.len()) * size_of::<u64>()
-    }
-
-    fn bit(&self, word: u64) -> usize {
-        (word.wrapping_mul(anchor::MULTIPLIER) >> self.shift) as usize
-    }
-
-    fn may_hold(&self, word: u64) -> bool {
-        let bit = self.bit(word);
-        self.filter[bit / 64] >> (bit % 64) & 1 == 1
-    }
-
-    /// The length of the longest encoded secret that fits into so many bytes.
-    fn longest_in(&self, len: usize) -> usize {
-        let fitting = self.lens.partition_point(|own| *own <= len);
-        self.lens[..fitting].last().copied().unwrap_or(0)
-    }
-
-    /// Adds the hits whose anchors begin before `end`. `next` is the next position to look at.
-    fn scan(
-        &self,
-        text: &[u8],
-        hashes: &PrefixHashes<'_>,
-        next: &mut Option<(usize, u64)>,
-        end: usize,
-        hits: &mut Vec<Hit>,
-    ) {
-        let mut unsorted_limit = MIN_UNSORTED.max(2 * hits.len());
-        while let Some((at, word)) = next.filter(|(at, _)| *at < end) {
-            for hit in self.hits(text, hashes, at, word) {
-                hits.push(hit);
-                if hits.len() == unsorted_limit {
-                    longest_of_each_start(hits);
-                    unsorted_limit = MIN_UNSORTED.max(2 * hits.len());
-                }
-            }
-            *next = self.next(text, at + 1);
-        }
-    }
-
-    /// The next position from `at` on whose word may be an anchor.
-    fn next(&self, text: &[u8], at: usize) -> Option<(usize, u64)> {
-        let eights = text.get(at..)?.array_windows().enumerate();
-        let words =
-            eights.map(|(offset, eight)| (at + offset, u64::from_le_bytes(*eight) & anchor::MASK));
-        let mut words = words.filter(|(_, word)| self.may_hold(*word));
-        // At the last positions fewer than eight bytes are left.
-        let rest = at.max((text.len() + 1).saturating_sub(8));
-        words.next().or_else(|| {
-            let last = rest..(text.len() + 1).saturating_sub(anchor::LEN);
-            last.map(|at| (at, anchor::word(text, at)))
-                .find(|(_, word)| self.may_hold(*word))
-        })
-    }
-
-    fn hits(
-        &self,
-        text: &[u8],
-        hashes: &PrefixHashes<'_>,
-        at: usize,
-        word: u64,
-    ) -> impl Iterator<Item = Hit> {
-        self.candidates(text, hashes, at, word)
-            .filter_map(move |anchor| anchor.hit(text, at))
-    }
-
-    /// The anchors with this word whose secrets the text has there. Each distinct length costs two
-    /// look-ups, however many secrets have it and however long they are.
-    fn candidates(
-        &self,
-        text: &[u8],
-        hashes: &PrefixHashes<'_>,
-        at: usize,
-        word: u64,
-    ) -> impl Iterator<Item = &Anchor> {
-        let from = self.words.partition_point(|own| *own < word);
-        let mut rest = &self.anchors[from..];
-        let by_len = std::iter::from_fn(move || {
-            let len = rest.first().filter(|first| first.word == word)?.len;
-            let end = rest.partition_point(|anchor| (anchor.word, anchor.len) <= (word, len));
-            let (same_len, others) = rest.split_at(end);
-            rest = others;
-            Some((len, same_len))
-        });
-        by_len.flat_map(move |(len, anchors)| {
-            let same_surroundings = match fingerprint(text, at, len) {
-                Some(wanted) => equal_run(anchors, |anchor| anchor.fingerprint.cmp(&wanted)),
-                None => &[],
-            };
-            let first = same_surroundings.first();
-            match first.zip(anchor::range(text, at, len)) {
-                Some((first, range)) => {
-                    let whole = hashes.of(&range, first.whole);
-                    equal_run(same_surroundings, |anchor| anchor.whole.cmp(&whole))
-                }
-                None => &[],
-            }
-        })
-    }
-}
-
-const BITS_PER_ANCHOR: usize = 16;
-const MIN_BITS: usize = 4096;
+/// A tier of so many anchors, of some 2,000 tokens, takes milliseconds to build. It is merged with
+/// others while nobody waits for it.
+const LARGE: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {

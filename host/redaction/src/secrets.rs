@@ -32,13 +32,15 @@ pub struct Secrets {
     pub(super) building: BuildLocks,
     /// The memory of all sessions.
     pub(super) memory: Arc<SecretMemory>,
-    bounds: SecretBounds,
+    pub(super) bounds: SecretBounds,
     /// The keys of the digests of values.
     digest_keys: [RandomState; 2],
     /// The key that the numbers of placeholders follow from, if there is one.
     key: Option<PlaceholderKey>,
     /// That of the registry.
     version: Arc<AtomicU64>,
+    /// That of the registry.
+    last_seen: Arc<AtomicU64>,
     /// What clients made up. It is no secret, but has an identity too.
     pub(super) minted: Arc<CountedValues>,
     /// What the upstream has told.
@@ -64,7 +66,11 @@ impl Secrets {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let minted = Arc::new(CountedValues::with_limit(bounds.count));
         let registry = memory.new_registry(bounds, &minted);
-        let version = Arc::clone(&registry.read().version);
+        let (version, last_seen) = {
+            let registry = registry.read();
+            let (version, last_seen) = (&registry.version, &registry.last_seen);
+            (Arc::clone(version), Arc::clone(last_seen))
+        };
         Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
             registry,
@@ -74,6 +80,7 @@ impl Secrets {
             digest_keys: [RandomState::new(), RandomState::new()],
             key: None,
             version,
+            last_seen,
             minted,
             told: ToldWords::default(),
             was_told: AtomicBool::new(false),
@@ -189,12 +196,14 @@ impl Secrets {
 
     /// What is left of the recorded secrets that were forgotten; `None` if none was.
     pub(super) fn forgotten(&self) -> Option<Arc<ForgottenSecrets>> {
+        let _ = self.make_fingerprints(None);
         self.registry.read().forgotten.clone()
     }
 
     /// The number of recorded secrets whose fingerprints were dropped since the last call. Later
     /// exchanges may have them in clear.
     pub fn take_forgotten(&self) -> u64 {
+        let _ = self.make_fingerprints(None);
         if self.registry.read().uncounted == 0 {
             return 0;
         }
@@ -208,7 +217,9 @@ impl Secrets {
 
     /// Forgets what no recording needs. The session stays usable.
     pub fn compact(&self) {
-        self.change(|registry| registry.compact(self.bounds));
+        while self.change_only(Registry::forget_unrecorded) {}
+        drop(self.change_only(Registry::restart_index));
+        self.tidy_up();
     }
 
     /// The secret with this digest stands for the recorded one with this placeholder: it has the
@@ -297,6 +308,9 @@ impl Secrets {
     }
 
     fn see_at(&self, now: u64, secret: &Secret, place: SeenIn) {
+        if self.last_seen.load(Ordering::Relaxed) < now {
+            self.last_seen.fetch_max(now, Ordering::Relaxed);
+        }
         let is_sent_first = secret.see(now, place);
         if is_sent_first && looks_random(secret.value()) && self.told.have(secret.value()) {
             self.was_told.store(true, Ordering::Release);
@@ -347,20 +361,10 @@ impl Secrets {
             self.see_at(now, &secret, place);
             if !registry.insert(&secret, self.bounds) && secret.is_recorded() {
                 registry.forgotten_until = registry.forgotten_until.max(now);
-                registry.keep_fingerprints(&[Arc::clone(&secret)], self.bounds);
+                registry.keep_fingerprints(&secret);
             }
             secret
         })
-    }
-
-    /// Changes the registry, and makes room in the memory of all sessions if it grows beyond it.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
-        let mut registry = self.registry.write();
-        let result = change(&mut registry);
-        self.memory.count(&mut registry);
-        drop(registry);
-        self.memory.make_room();
-        result
     }
 }
 

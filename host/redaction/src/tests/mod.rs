@@ -2,6 +2,7 @@
 
 mod bodies;
 mod edits;
+mod eviction;
 mod forgetting;
 mod guard;
 mod headers;
