@@ -60,7 +60,7 @@ impl Place {
         let is_slash = value[scheme_end] == b'/';
         let found = match self {
             Self::Hidden => return Some(Vec::new()),
-            Self::AfterSlash if is_slash => vec![start..end(value, start, b"/")?],
+            Self::AfterSlash if is_slash => one(start..end(value, start, b"/")?),
             Self::AfterSlash => return None,
             _ if is_slash => return None,
             Self::Named(names) => {
@@ -72,17 +72,21 @@ impl Place {
             Self::Scoped(name) => {
                 let found = parameter(value, start, name)?;
                 let end = end(&value[..found.end], found.start, b"/").unwrap_or(found.end);
-                vec![found.start..end]
+                one(found.start..end)
             }
             Self::BeforeColon => {
                 let is_space = |byte: &u8| *byte == b' ';
                 let start = start + value[start..].iter().position(|it| !is_space(it))?;
-                vec![start..end(value, start, b":")?]
+                one(start..end(value, start, b":")?)
             }
         };
         let is_whole = found.iter().all(|account| !account.is_empty());
         (is_whole && !found.is_empty()).then_some(found)
     }
+}
+
+fn one(account: Range<usize>) -> Vec<Range<usize>> {
+    std::iter::once(account).collect()
 }
 
 /// Where a text ends at the first of some delimiters; none if another one comes first, or none at
