@@ -32,7 +32,10 @@ pub(super) struct Replaced {
 impl SearchIndex {
     /// The searcher without the secrets that were forgotten by then, and how often it was replaced.
     pub(super) fn searcher(&self, evictions: u64) -> (SecretSearcher, u64) {
-        (self.searcher.clone().as_of(evictions), self.changes)
+        (
+            self.searcher.clone().without_forgotten_by(evictions),
+            self.changes,
+        )
     }
 
     #[cfg(test)]

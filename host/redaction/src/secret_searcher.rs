@@ -88,7 +88,7 @@ impl SecretSearcher {
     }
 
     /// The same without the secrets that were forgotten by then.
-    pub(super) fn as_of(mut self, evictions: u64) -> Self {
+    pub(super) fn without_forgotten_by(mut self, evictions: u64) -> Self {
         self.evictions = evictions;
         self
     }
