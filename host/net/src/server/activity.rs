@@ -3,12 +3,10 @@
 //! hyper's own timer covers idle time and slow heads with one value and costs an allocation per
 //! request; this costs a few atomic stores.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::bounds::Bounds;
@@ -17,6 +15,7 @@ use super::connection_limiter::ConnectionPermit;
 use super::half_close::HalfClose;
 use super::interim::InterimQueue;
 use super::reset_on_close::ResetOnClose;
+use super::stalled_responses::StalledResponses;
 use super::trailer_slot::TrailerSlot;
 use super::whole_server::OptionsTargets;
 use crate::response_permit::ResponsePermits;
@@ -43,8 +42,7 @@ pub(super) struct Activity {
     invalid_head: AtomicBool,
     /// The connection is a tunnel.
     upgraded: AtomicBool,
-    /// The requests whose responses wait for HTTP/2 flow control, and since when.
-    stalled: Mutex<Vec<(u64, u64)>>,
+    stalled: StalledResponses,
     response_permits: ResponsePermits,
     half_close: HalfClose,
     interim: InterimQueue,
@@ -85,7 +83,7 @@ impl Activity {
             draining: AtomicBool::new(false),
             invalid_head: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
-            stalled: Mutex::new(Vec::new()),
+            stalled: StalledResponses::default(),
             response_permits: ResponsePermits::default(),
             half_close: HalfClose::default(),
             interim: InterimQueue::default(),
@@ -290,13 +288,12 @@ impl Activity {
 
     /// The response to this request waits for flow control from now on.
     pub(super) fn stall(&self, request: u64) {
-        let now = self.now_millis();
-        self.stalled.lock().push((request, now));
+        self.stalled.begin(request, self.now_millis());
     }
 
     /// The response to this request no longer waits for flow control.
     pub(super) fn unstall(&self, request: u64) {
-        self.stalled.lock().retain(|(id, _)| *id != request);
+        self.stalled.end(request);
     }
 
     /// The permits that the responses hold.
@@ -306,7 +303,7 @@ impl Activity {
 
     /// True if a response that may hold a permit waits for its client.
     pub(super) fn awaits_reader(&self) -> bool {
-        self.response_permits.is_used() && (!self.is_flushed() || !self.stalled.lock().is_empty())
+        self.response_permits.is_used() && (!self.is_flushed() || !self.stalled.is_empty())
     }
 
     /// Responses whose client has read nothing for [`SLOW_READER`] give their permits back.
@@ -316,18 +313,14 @@ impl Activity {
         }
         let blocked_since = self.write_blocked_since.load(Ordering::Relaxed);
         let is_slow = |since| since != UNSET && self.elapsed_since(since) >= SLOW_READER;
-        let stalled = self.stalled.lock();
-        let slow = stalled.iter().filter(|(_, since)| is_slow(*since));
-        let slow: HashSet<_> = slow.map(|(request, _)| *request).collect();
-        drop(stalled);
+        let slow = self.stalled.since(is_slow);
         self.response_permits
             .give_back(|request| is_slow(blocked_since) || slow.contains(&request));
     }
 
     fn is_stalled(&self, limit: Duration) -> bool {
-        let stalled = self.stalled.lock();
-        let mut times = stalled.iter().map(|(_, since)| *since);
-        times.any(|since| self.elapsed_since(since) >= limit)
+        let has_waited = |since| self.elapsed_since(since) >= limit;
+        !self.stalled.since(has_waited).is_empty()
     }
 
     fn elapsed_since(&self, then: u64) -> Duration {
@@ -340,90 +333,4 @@ impl Activity {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::server::connection_limiter::{ConnectionLimiter, ConnectionLimits};
-
-    fn bounds(limit: Duration) -> Bounds {
-        Bounds {
-            request_header_timeout: limit,
-            idle_timeout: limit,
-            response_send_timeout: limit,
-            ..Bounds::default()
-        }
-    }
-
-    /// A connection that was opened an hour ago, so that its times can be set back.
-    fn activity() -> Arc<Activity> {
-        let opened = Instant::now() - Duration::from_secs(3600);
-        let limiter = ConnectionLimiter::new(ConnectionLimits::default());
-        let permit = limiter.try_acquire([127, 0, 0, 1].into()).unwrap();
-        let activity = Activity::opened_at(permit, Arc::default(), opened);
-        let now = activity.now_millis();
-        activity.idle_since.store(now, Ordering::Relaxed);
-        activity
-    }
-
-    /// Sets the times back, as if `time` had passed.
-    fn advance(activity: &Activity, time: Duration) {
-        let time = u64::try_from(time.as_millis()).unwrap();
-        let Activity {
-            idle_since,
-            head_since,
-            write_blocked_since,
-            ..
-        } = activity;
-        for since in [idle_since, head_since, write_blocked_since] {
-            let then = since.load(Ordering::Relaxed);
-            if then != UNSET {
-                since.store(then - time, Ordering::Relaxed);
-            }
-        }
-        let mut stalled = activity.stalled.lock();
-        stalled.iter_mut().for_each(|(_, since)| *since -= time);
-    }
-
-    #[test]
-    fn each_time_limit_applies_to_its_own_phase() {
-        let activity = activity();
-        let bounds = bounds(Duration::from_secs(60));
-        let expired = || activity.expired_timeout(&bounds);
-        let advance = || advance(&activity, Duration::from_secs(61));
-        assert_eq!(expired(), None);
-        advance();
-        assert_eq!(expired(), Some("idle_timeout"));
-        activity.on_read();
-        assert_eq!(expired(), None);
-        advance();
-        assert_eq!(expired(), Some("request_header_timeout"));
-        activity.begin_request(&bounds);
-        advance();
-        assert_eq!(expired(), None);
-        activity.on_write(true);
-        advance();
-        assert_eq!(expired(), Some("response_send_timeout"));
-        activity.on_flushed();
-        activity.stall(7);
-        assert_eq!(expired(), None);
-        advance();
-        assert_eq!(expired(), Some("response_send_timeout"));
-        activity.unstall(7);
-        activity.end_request();
-        assert_eq!(expired(), None);
-    }
-
-    #[test]
-    fn a_client_that_still_reads_a_response_is_not_idle() {
-        let activity = activity();
-        let bounds = bounds(Duration::from_secs(60));
-        activity.begin_request(&bounds);
-        activity.end_request();
-        for _ in 0..5 {
-            advance(&activity, Duration::from_secs(40));
-            activity.on_write(true);
-            assert_eq!(activity.expired_timeout(&bounds), None);
-        }
-        activity.on_flushed();
-        assert_eq!(activity.expired_timeout(&bounds), None);
-    }
-}
+mod tests;

@@ -105,9 +105,7 @@ where
             if report_half_close(activity, bounds, timeout_check.as_mut()) {
                 continue;
             }
-            if activity.awaits_reader() {
-                check_within(timeout_check.as_mut(), SLOW_READER);
-            }
+            check_for_slow_reader(activity, timeout_check.as_mut());
             ready!(timeout_check.as_mut().poll(cx));
             activity.give_back_permits();
             if let Some(end) = timeout_end(activity, bounds) {
@@ -163,9 +161,12 @@ fn report_half_close(activity: &Activity, bounds: &Bounds, mut timer: Pin<&mut S
     false
 }
 
-/// Has the connection checked again after so much time at the latest.
-pub(super) fn check_within(timer: Pin<&mut Sleep>, left: Duration) {
-    let due = Instant::now() + left;
+/// Has the connection checked soon, if a response that may hold a permit waits for its client.
+pub(super) fn check_for_slow_reader(activity: &Activity, timer: Pin<&mut Sleep>) {
+    if !activity.awaits_reader() {
+        return;
+    }
+    let due = Instant::now() + SLOW_READER;
     if due < timer.deadline() {
         timer.reset(due);
     }

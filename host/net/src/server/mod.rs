@@ -35,6 +35,7 @@ mod reset_on_close;
 mod response_body;
 mod service;
 mod socket;
+mod stalled_responses;
 mod stop_accepting;
 mod target_encoding;
 mod tls_handshake;

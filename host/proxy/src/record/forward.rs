@@ -140,11 +140,16 @@ pub(super) async fn send(
         parts.headers.insert(UPGRADE, protocol);
     }
     context.trace.set_outcome(AccessOutcome::Passed);
-    let permit = permit.map(|permit| match context.guard.as_deref() {
+    let permit = permit.map(|permit| hold_permit(context, permit));
+    Ok(Response::from_parts(parts, body.with_permit(permit)))
+}
+
+/// The permit of a response, until it ends or its client reads nothing.
+fn hold_permit(context: &RequestContext<'_>, permit: RequestPermit) -> ResponsePermit {
+    match context.guard.as_deref() {
         Some(guard) => guard.hold(permit),
         None => ResponsePermit::new(permit),
-    });
-    Ok(Response::from_parts(parts, body.with_permit(permit)))
+    }
 }
 
 /// Forwards the interim responses of the upstream to the client.

@@ -20,12 +20,12 @@ use super::idle;
 use super::shared_io::SharedIo;
 use crate::drain::Drain;
 use crate::http::forwarding;
-use crate::server::activity::{Activity, SLOW_READER};
+use crate::server::activity::Activity;
 use crate::server::bounds::Bounds;
 use crate::server::context::{ConnectionContext, ListenerContext};
 use crate::server::dispatch;
 use crate::server::frames::FrameInspector;
-use crate::server::http1::check_within;
+use crate::server::http1::check_for_slow_reader;
 use crate::server::inspected_io::{InspectedIo, Inspector};
 use crate::server::response_body::ResponseBody;
 use crate::server::service::HttpService;
@@ -97,9 +97,7 @@ where
                 Pin::new(&mut http2).graceful_shutdown();
                 continue;
             }
-            if activity.awaits_reader() {
-                check_within(timeout_check.as_mut(), SLOW_READER);
-            }
+            check_for_slow_reader(activity, timeout_check.as_mut());
             ready!(timeout_check.as_mut().poll(cx));
             activity.give_back_permits();
             timeout_check.as_mut().reset(Instant::now() + interval);
