@@ -95,3 +95,20 @@ fn a_request_for_the_head_with_another_secret_tells_why_it_misses() {
         "{help}"
     );
 }
+
+/// A client whose cookies have expired since they were recorded would send none.
+#[test]
+fn a_cookie_that_has_expired_since_is_set_for_another_day() {
+    let cookie = "sid=a1b2c3d4e5; Expires=Fri, 14 Mar 2025 10:00:00 GMT; Path=/";
+    let answer = move |_: &Seen| origin::text("welcome").header("set-cookie", cookie);
+    let origin = origin::new().route("/*", answer).start();
+    let folder = recorded(&origin, &[""]);
+    let replay = gateway::replay(&folder).start();
+    let answer = ask(&client::http1(&replay), "GET", "");
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.ends_with("; Path=/"), "{cookie}");
+    let (_, expires) = cookie.split_once("Expires=").expect("an expiry");
+    let expires = expires.split(';').next().unwrap();
+    let year: i32 = expires.split(' ').nth(3).unwrap().parse().unwrap();
+    assert!(year > 2025, "{cookie}");
+}

@@ -29,7 +29,7 @@ fn recorded(request: &str, content_type: &str, response: &str) -> Folder {
 }
 
 /// Replays a response in which this text has the recorded id, to a client with another one.
-fn assert_bounded(request: fn(&str) -> String, content_type: &str, ids: [&str; 2], form: Form) {
+fn assert_bounded(request: fn(&str) -> String, content_type: &str, ids: [&str; 2], form: &Form) {
     let (begin, each, end) = (form.begin, form.each, form.end);
     let each = |id: &str| each.replace("ID", id);
     let count = LARGE / each(ids[0]).len();
@@ -69,12 +69,12 @@ fn an_id_that_a_large_response_repeats_takes_a_few_times_its_size() {
         each: "\"id\":ID,",
         end: "\"result\":1}",
     };
-    assert_bounded(call, "application/json", ["8", "9"], members);
+    assert_bounded(call, "application/json", ["8", "9"], &members);
     let job = |id: &str| format!("{{\"job\":\"{id}\"}}");
     let words = Form {
         begin: "",
         each: "ID ",
         end: "",
     };
-    assert_bounded(job, "text/plain", ["job-aZ81kPq1", "job-aZ81kPq2"], words);
+    assert_bounded(job, "text/plain", ["job-aZ81kPq1", "job-aZ81kPq2"], &words);
 }

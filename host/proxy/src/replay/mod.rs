@@ -4,6 +4,7 @@ mod awaited_events;
 pub(crate) mod body_edits;
 mod body_end;
 mod client_capabilities;
+mod cookie_expiry;
 mod counted_bytes;
 mod decoding_bounds;
 mod early_leave;

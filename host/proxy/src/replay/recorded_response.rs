@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -11,6 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 use super::awaited_events::awaited_events;
 use super::body_end::BodyEnd;
 use super::client_capabilities::ClientCapabilities;
+use super::cookie_expiry::renew_cookies;
 use super::own_ids::OwnIds;
 use super::recorded_body::{Division, RecordedBody, edited_body, recorded_body, renamed_body};
 use super::renewed_fields::add_renewed_fields;
@@ -101,6 +102,7 @@ fn with_head(
 ) -> Response<OutgoingBody> {
     own_ids.rename_fields(&mut headers);
     add_renewed_fields(&mut headers, entry);
+    renew_cookies(&mut headers, SystemTime::now());
     own_ids.repeat_fields(&mut headers);
     let mut response = Response::new(body);
     *response.status_mut() = entry.response.status;
