@@ -93,8 +93,10 @@ impl Peer {
     /// Sends bytes; false if the server closed the connection.
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         wait_for("bytes to be sent", async {
-            let sent = self.io.write_all(bytes.as_ref()).await;
-            sent.is_ok() && self.io.flush().await.is_ok()
+            let is_sent = self.io.write_all(bytes.as_ref()).await.is_ok();
+            // The answer to these bytes may have ended a stream of HTTP/2 already.
+            let _ = self.io.flush().await;
+            is_sent
         })
     }
 
