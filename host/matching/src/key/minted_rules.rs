@@ -241,31 +241,31 @@ impl PathPattern {
     }
 }
 
+/// Where a client makes values up in a call.
+const CALL: [(Role, &str); 4] = [
+    (Role::Call, "/id"),
+    (Role::Progress, "/params/_meta/progressToken"),
+    (Role::Progress, "/params/workDoneToken"),
+    (Role::Progress, "/params/partialResultToken"),
+];
+
 impl CallPlaces {
     fn new() -> Result<Self, String> {
-        let places = |list: &[(Role, &str)]| {
-            let places = list.iter().map(|(role, pointer)| {
-                let pointer = Pointer::parse(pointer).map_err(|error| error.to_string());
-                Ok((*role, pointer?))
-            });
-            places.collect::<Result<Vec<_>, String>>()
+        let place = |role, pointer: &str| match Pointer::parse(pointer) {
+            Ok(pointer) => Ok((role, pointer)),
+            Err(error) => Err(error.to_string()),
+        };
+        let within = |outer: &str| {
+            let places = CALL.iter();
+            let places = places.map(|(role, pointer)| place(*role, &format!("{outer}{pointer}")));
+            places.collect::<Result<Vec<_>, _>>()
         };
         Ok(Self {
-            call: places(&[
-                (Role::Call, "/id"),
-                (Role::Progress, "/params/_meta/progressToken"),
-                (Role::Progress, "/params/workDoneToken"),
-                (Role::Progress, "/params/partialResultToken"),
-            ])?,
-            batch: places(&[
-                (Role::Call, "/*/id"),
-                (Role::Progress, "/*/params/_meta/progressToken"),
-                (Role::Progress, "/*/params/workDoneToken"),
-                (Role::Progress, "/*/params/partialResultToken"),
-            ])?,
+            call: within("")?,
+            batch: within("/*")?,
             cancelled: [
-                places(&[(Role::Call, "/params/requestId")])?,
-                places(&[(Role::Call, "/params/id")])?,
+                vec![place(Role::Call, "/params/requestId")?],
+                vec![place(Role::Call, "/params/id")?],
             ],
         })
     }
